@@ -1,0 +1,3 @@
+//! `bufferbloatd`, the node.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The event loop: one thread, one poll, pinned to a core. Knows connections, never endpoints.

@@ -1,0 +1,1 @@
+//! The node: roles, endpoints and configuration on top of the runtime.

@@ -1,0 +1,9 @@
+//! The pure half of the bufferbloat test: bytes and `now` in; bytes, events and deadlines out.
+//!
+//! Owns the connection state machines, the message types, measurement, pacing and every bound. Refuses to know
+//! sockets, files, clocks, threads and the environment (`clippy.toml` beside this crate bans them), so all of it
+//! runs in virtual time, and can be fuzzed.
+
+pub mod limits;
+pub mod message;
+pub mod time;

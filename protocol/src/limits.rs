@@ -1,0 +1,46 @@
+//! Every bound in the system, named once. A queue, buffer, loop or table without a bound here is a defect.
+
+use std::time::Duration;
+
+/// Longest HTTP/1.1 head (request line and fields) accepted, in bytes; above it the answer is 431.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Longest request target accepted, in bytes; above it the answer is 414.
+pub const HTTP_TARGET_BYTES_MAX: usize = 4 * 1024;
+/// Most header fields accepted in one head; above it the answer is 431.
+pub const HTTP_FIELDS_MAX: usize = 64;
+/// Longest chunk-size line (size, extensions, CRLF) accepted, in bytes.
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
+/// Longest trailer section accepted after a chunked body, in bytes.
+pub const HTTP_TRAILER_BYTES_MAX: usize = 4 * 1024;
+/// Longest request body that an endpoint may collect in memory (a report of raw samples), in bytes; above it 413.
+pub const HTTP_COLLECTED_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest `bytes=` accepted by a download: 2^40.
+pub const DOWNLOAD_BYTES_MAX: u64 = 1 << 40;
+/// A head must be whole this long after its first byte (or after the connection opened); then 408.
+pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle kept-alive connection is closed after this long.
+pub const HTTP_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A transfer on which the peer moves no byte for this long is ended.
+pub const INACTIVITY_TIMEOUT: Duration = Duration::from_secs(30);
+/// A peer that does not read what is waiting for it is ended after this long.
+pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest a test, a session or an unbounded transfer may last.
+pub const SESSION_DURATION_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Largest WebSocket message collected in memory (JSON text, probes), in bytes; above it close code 1009.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Largest WebSocket frame payload that a discarding receiver accepts, in bytes.
+pub const WEBSOCKET_DISCARDED_FRAME_BYTES_MAX: u64 = 1 << 40;
+/// Bytes a connection may have waiting to be written (heads, small bodies, messages) before it refuses more.
+pub const TRANSMIT_BUFFER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of unparsed input that a connection may keep (pipelined requests, a partial head or frame).
+pub const RECEIVE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// After a close frame was sent, how long the peer has to answer it.
+pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Load flows that one test may have open in one direction.
+pub const FLOWS_PER_DIRECTION_MAX: usize = 16;
+/// Probes that one report may hold (5 min at 20 a second, and as many again for a household's users).
+pub const REPORT_PROBES_MAX: usize = 60_000;
+/// Goodput samples that one report may hold.
+pub const REPORT_GOODPUT_SAMPLES_MAX: usize = 60_000;
