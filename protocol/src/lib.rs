@@ -4,6 +4,9 @@
 //! sockets, files, clocks, threads and the environment (`clippy.toml` beside this crate bans them), so all of it
 //! runs in virtual time, and can be fuzzed.
 
+pub mod connection;
+pub mod http1;
 pub mod limits;
 pub mod message;
 pub mod time;
+pub mod websocket;
