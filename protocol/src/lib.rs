@@ -5,5 +5,6 @@
 //! runs in virtual time, and can be fuzzed.
 
 pub mod limits;
+pub mod measure;
 pub mod message;
 pub mod time;

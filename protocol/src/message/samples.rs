@@ -18,6 +18,11 @@ pub struct TestSamples {
     pub phases: Vec<PhaseSpan>,
     /// Every probe sent, in order of sending, answered or not.
     pub probes: Vec<ProbeSample>,
+    /// When the client stopped listening for answers; absent when it listened for 3 s after the last phase. A test
+    /// that was stopped says when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub listened_until_us: Option<u64>,
     /// Which way the probes took.
     pub probe_transport: ProbeTransport,
     /// What the node said of its own view of the probe connection.
