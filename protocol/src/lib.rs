@@ -7,4 +7,6 @@
 pub mod limits;
 pub mod measure;
 pub mod message;
+#[cfg(any(test, feature = "simulate"))]
+pub mod simulate;
 pub mod time;

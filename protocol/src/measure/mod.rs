@@ -16,3 +16,6 @@ mod direction;
 mod goodput;
 mod latency;
 mod node_view;
+
+#[cfg(test)]
+mod simulated_tests;
