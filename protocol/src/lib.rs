@@ -7,6 +7,9 @@
 pub mod connection;
 pub mod http1;
 pub mod limits;
+pub mod measure;
 pub mod message;
+#[cfg(any(test, feature = "simulate"))]
+pub mod simulate;
 pub mod time;
 pub mod websocket;

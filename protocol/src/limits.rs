@@ -63,3 +63,11 @@ pub const FLOWS_PER_DIRECTION_MAX: usize = 16;
 pub const REPORT_PROBES_MAX: usize = 60_000;
 /// Goodput samples that one report may hold.
 pub const REPORT_GOODPUT_SAMPLES_MAX: usize = 60_000;
+/// `node_rtt` messages that one report may hold (one a second for the longest session, and as many again).
+pub const REPORT_NODE_RTT_SAMPLES_MAX: usize = 600;
+/// Round trips that one `node_rtt` message of a report may hold (the node pings four times a second).
+pub const REPORT_NODE_RTT_PINGS_MAX: usize = 64;
+/// Changes of the number of flows that one report may hold.
+pub const REPORT_FLOW_COUNT_SAMPLES_MAX: usize = 1_000;
+/// Latest time in a report, microseconds since the start of the test: the longest session and 30 s of answers.
+pub const REPORT_TIME_US_MAX: u64 = 330_000_000;
