@@ -1,4 +1,4 @@
-//! JSON text messages on the bulk and probe WebSockets, node to client.
+//! JSON text messages on the bulk and probe WebSockets.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,15 @@ pub enum NodeMessage {
         /// What happened, why, what to do.
         message: String,
     },
+}
+
+/// A text message from the client on `/ws/bulk-upload`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum UploaderMessage {
+    /// All is sent: the node answers with the final count and closes.
+    Finish,
 }
 
 /// 200 to `POST /upload` and `PUT /upload`.

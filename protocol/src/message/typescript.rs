@@ -56,6 +56,7 @@ fn generate() -> String {
     declarations.visit::<samples::TestSamples>();
     declarations.visit::<socket::NodeMessage>();
     declarations.visit::<socket::UploadReply>();
+    declarations.visit::<socket::UploaderMessage>();
     declarations.visit::<test::TestAdmission>();
     declarations.visit::<test::TestRequest>();
     declarations.visit::<test::TestStatus>();

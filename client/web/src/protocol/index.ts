@@ -687,3 +687,8 @@ elapsed_us: number,
  * Megabits a second over that time; `null` when it was too short to say.
  */
 goodput_mbps: number | null, };
+
+/**
+ * A text message from the client on `/ws/bulk-upload`.
+ */
+export type UploaderMessage = { "type": "finish" };
