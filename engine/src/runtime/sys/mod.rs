@@ -1,0 +1,4 @@
+//! The only place where `unsafe` may stand: system calls that no safe crate offers, one operation a block.
+
+pub mod clock;
+pub mod shared_memory;
