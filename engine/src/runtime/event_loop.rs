@@ -95,7 +95,7 @@ impl<A: Application> EventLoop<A> {
                 retry_at: None,
             });
         }
-        let now = clock::now();
+        let now = clock::monotonic_now();
         Ok(Self {
             application,
             poll,
@@ -158,7 +158,7 @@ impl<A: Application> EventLoop<A> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             Err(error) => return Err(error),
         }
-        Ok(clock::now())
+        Ok(clock::monotonic_now())
     }
 
     fn mark_ready(&mut self, events: &Events) {
@@ -194,7 +194,7 @@ impl<A: Application> EventLoop<A> {
                 .get(key.index as usize)
                 .is_some_and(|driver| driver.generation == key.generation)
             {
-                self.drive(key.index, clock::now());
+                self.drive(key.index, clock::monotonic_now());
             }
         }
     }
@@ -270,7 +270,7 @@ impl<A: Application> EventLoop<A> {
     }
 
     fn expire_timers(&mut self) {
-        let now = clock::now();
+        let now = clock::monotonic_now();
         let mut expired = std::mem::take(&mut self.expired);
         self.wheel.expire(now, &mut expired);
         for index in expired.drain(..) {
@@ -300,7 +300,7 @@ impl<A: Application> EventLoop<A> {
         if self.drain_deadline.is_some() {
             return;
         }
-        let now = clock::now();
+        let now = clock::monotonic_now();
         for number in 0..self.listeners.len() {
             let listener = &mut self.listeners[number];
             if listener.retry_at.is_some_and(|retry_at| retry_at <= now) {
@@ -354,7 +354,7 @@ impl<A: Application> EventLoop<A> {
             session,
         }) = self.application.poll_connect()
         {
-            let now = clock::now();
+            let now = clock::monotonic_now();
             match Transport::connect(peer, local) {
                 Ok(transport) => {
                     self.insert(Driver::connecting(transport, session, peer, now), now)
@@ -386,7 +386,7 @@ impl<A: Application> EventLoop<A> {
 
     /// The loop's heartbeat. Returns the time at which the turn ends.
     fn tick(&mut self) -> Instant {
-        let now = clock::now();
+        let now = clock::monotonic_now();
         if now < self.next_tick {
             return now;
         }
@@ -397,7 +397,7 @@ impl<A: Application> EventLoop<A> {
             Directive::Sweep => self.sweep(now, Sweep::Asked),
             Directive::Drain => self.drain(now),
         }
-        clock::now()
+        clock::monotonic_now()
     }
 
     fn drain(&mut self, now: Instant) {
