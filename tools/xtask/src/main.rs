@@ -1,3 +1,80 @@
-//! The project's chores.
+//! The project's chores: `cargo xtask test` and its parts, and the link lab.
+//!
+//! Treats the product as black boxes: programs that are built, started and looked at from outside.
 
-fn main() {}
+mod daemon;
+mod ending;
+mod lab;
+mod process;
+mod suite;
+mod third_party;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::lab::LineArguments;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's chores", version)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run every test there is; exit 1 when anything failed
+    Test {
+        /// Run only these steps (may be repeated)
+        #[arg(long, value_name = "STEP")]
+        only: Vec<String>,
+        /// Print the steps and what each one is, and run nothing
+        #[arg(long)]
+        list: bool,
+    },
+    /// Check the style rules that a compiler doesn't
+    Tidy,
+    /// Check the licence of every Rust and npm dependency
+    Licences,
+    /// Run a node and a command at the two ends of an emulated line (root only)
+    Line {
+        #[command(flatten)]
+        line: LineArguments,
+        /// The command to run at the home end; BUFFERBLOAT_URL holds the node's address
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// What ICMP ping sees on an emulated line under four cubic iperf3 flows, as JSON (root only)
+    Truth {
+        #[command(flatten)]
+        line: LineArguments,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<ExitCode> {
+    ending::end_everything_on_signals()?;
+    match chore {
+        Chore::Test { only, list } => suite::run(&only, list),
+        Chore::Tidy => Ok(suite::tidy::print()),
+        Chore::Licences => suite::licences::print(),
+        Chore::Line { line, command } => lab::run_command(line, &command),
+        Chore::Truth { line } => {
+            let truth = lab::truth::measure(line.shape())?;
+            println!("{}", serde_json::to_string_pretty(&truth)?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

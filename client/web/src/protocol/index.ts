@@ -629,6 +629,11 @@ phases: Array<PhaseSpan>,
  */
 probes: Array<ProbeSample>,
 /**
+ * When the client stopped listening for answers; absent when it listened for 3 s after the last phase. A test
+ * that was stopped says when.
+ */
+listened_until_us?: number,
+/**
  * Which way the probes took.
  */
 probe_transport: ProbeTransport,
@@ -682,3 +687,8 @@ elapsed_us: number,
  * Megabits a second over that time; `null` when it was too short to say.
  */
 goodput_mbps: number | null, };
+
+/**
+ * A text message from the client on `/ws/bulk-upload`.
+ */
+export type UploaderMessage = { "type": "finish" };

@@ -1,0 +1,24 @@
+//! The page in Chromium: its own end-to-end tests, against the release daemon on ports of its own.
+
+use anyhow::Result;
+
+use super::count::{Counts, Runner};
+use super::prerequisites;
+use super::step::{counted, npm};
+use crate::daemon::{Daemon, Place};
+use crate::workspace;
+
+pub(crate) fn run() -> Result<Counts> {
+    if let Some(counts) = prerequisites::stand_in_without(&["chromium", "node", "npm"]) {
+        return Ok(counts);
+    }
+    let folder = workspace::scratch("browser")?;
+    let daemon = Daemon::start(Place::Loopback, &folder)?;
+    let mut e2e = npm(&["run", "e2e"]);
+    e2e.env("BASE_URL", daemon.url())
+        .env("BUFFERBLOATD", workspace::release_daemon())
+        .env("SCREENSHOTS_DIR", &folder);
+    let counts = counted(&mut e2e, Runner::Vitest)?;
+    daemon.stop()?;
+    Ok(counts)
+}

@@ -1,0 +1,89 @@
+//! The truth test: the page's figures through an emulated line, held against what ICMP ping sees on the same line.
+
+use anyhow::Result;
+
+use super::count::Counts;
+use super::prerequisites;
+use crate::lab::line::{Line, LineShape};
+use crate::lab::{self, page, truth};
+use crate::third_party::check::{Verdict, report};
+
+/// The line that the product is proven on.
+const SHAPE: LineShape = LineShape {
+    down_mbps: 50,
+    up_mbps: 10,
+    queue_ms: 200,
+};
+/// How much of its depth a queue that four cubic flows keep full shows on average: cubic falls back to 70 % of its
+/// window after a loss, so between 70 % and 100 %.
+const QUEUE_SHARE: std::ops::RangeInclusive<f64> = 0.7..=1.05;
+
+pub(crate) fn run() -> Result<Counts> {
+    let needs = ["ip", "tc", "ethtool", "ping", "iperf3", "chromium", "node"];
+    if let Some(counts) = prerequisites::stand_in_without(&needs) {
+        return Ok(counts);
+    }
+    if let Some(reason) = lab::obstacle() {
+        println!("skipped: {reason}");
+        return Ok(Counts::skip());
+    }
+    let mut verdicts = vec![("the_lab_leaves_nothing_behind", leaves_nothing())];
+    let truth = truth::measure(SHAPE)?;
+    println!("{}", serde_json::to_string_pretty(&truth)?);
+    for (name, phase) in [
+        ("ping_sees_the_queue_filled_by_a_download", &truth.download),
+        ("ping_sees_the_queue_filled_by_an_upload", &truth.upload),
+    ] {
+        let share = phase.latency_increase_ms / f64::from(SHAPE.queue_ms);
+        let text = format!(
+            "{:.0} ms of {} ms",
+            phase.latency_increase_ms, SHAPE.queue_ms
+        );
+        verdicts.push((name, Verdict::of(QUEUE_SHARE.contains(&share), text)));
+    }
+    match page::report_through(SHAPE) {
+        Ok(page_report) => {
+            println!("{}", serde_json::to_string_pretty(&page_report["phases"])?);
+            verdicts.extend([
+                (
+                    "the_page_saturates_the_downlink",
+                    page::check_saturation(&page_report, "download", "down", SHAPE.down_mbps)
+                        .into(),
+                ),
+                (
+                    "the_page_saturates_the_uplink",
+                    page::check_saturation(&page_report, "upload", "up", SHAPE.up_mbps).into(),
+                ),
+                (
+                    "the_pages_download_increase_is_the_truth",
+                    page::check_increase(&page_report, "download", &truth).into(),
+                ),
+                (
+                    "the_pages_upload_increase_is_the_truth",
+                    page::check_increase(&page_report, "upload", &truth).into(),
+                ),
+            ]);
+        }
+        Err(error) => verdicts.push((
+            "the_page_reports_through_a_line",
+            Verdict::Failed(format!("{error:#}")),
+        )),
+    }
+    Ok(verdicts
+        .into_iter()
+        .map(|(name, verdict)| report(name, verdict))
+        .sum())
+}
+
+fn leaves_nothing() -> Verdict {
+    let made = Line::create(SHAPE).map(drop);
+    let prefix = format!("bbl-{}-", std::process::id());
+    let left = crate::process::output(
+        std::process::Command::new("ip").args(["netns", "list"]),
+        std::time::Duration::from_secs(10),
+    );
+    match (made, left) {
+        (Ok(()), Ok(left)) => Verdict::of(!left.contains(&prefix), left),
+        (Err(error), _) | (_, Err(error)) => Verdict::Failed(format!("{error:#}")),
+    }
+}
