@@ -4,6 +4,12 @@
 //! sockets, files, clocks, threads and the environment (`clippy.toml` beside this crate bans them), so all of it
 //! runs in virtual time, and can be fuzzed.
 
+pub mod connection;
+pub mod http1;
 pub mod limits;
+pub mod measure;
 pub mod message;
+#[cfg(any(test, feature = "simulate"))]
+pub mod simulate;
 pub mod time;
+pub mod websocket;

@@ -27,6 +27,25 @@ pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest a test, a session or an unbounded transfer may last.
 pub const SESSION_DURATION_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// The rest of a request's body that is read and thrown away so that its connection can be kept, in bytes; a larger
+/// rest ends the connection after the answer.
+pub const HTTP_DRAINED_BODY_BYTES_MAX: u64 = 64 * 1024;
+/// After the last answer on a connection whose peer may still be sending, how long input is thrown away before the
+/// close, so that a reset does not destroy the answer (RFC 9112, section 9.6).
+pub const HTTP_LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Interim (1xx) responses that a client skips before the real one.
+pub const HTTP_INTERIM_RESPONSES_MAX: u32 = 8;
+/// Bytes that a driver's write buffer is filled up to in one go; a larger body follows in pieces.
+pub const TRANSMIT_PIECE_BYTES: usize = 64 * 1024;
+/// A payload remainder below this is read as bytes rather than discarded by a call of its own.
+pub const DISCARD_BYTES_MIN: u64 = 16 * 1024;
+/// Heap that a quiet connection may keep in each of its buffers, in bytes; there are at most three.
+pub const IDLE_BUFFER_BYTES_MAX: usize = 256;
+/// A connection on which nothing happened for this long gives its larger buffers back.
+pub const BUFFER_RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Payload of one binary filler frame on a WebSocket, in bytes.
+pub const FILLER_FRAME_PAYLOAD_BYTES: u64 = 64 * 1024;
 /// Largest WebSocket message collected in memory (JSON text, probes), in bytes; above it close code 1009.
 pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Largest WebSocket frame payload that a discarding receiver accepts, in bytes.
@@ -44,3 +63,11 @@ pub const FLOWS_PER_DIRECTION_MAX: usize = 16;
 pub const REPORT_PROBES_MAX: usize = 60_000;
 /// Goodput samples that one report may hold.
 pub const REPORT_GOODPUT_SAMPLES_MAX: usize = 60_000;
+/// `node_rtt` messages that one report may hold (one a second for the longest session, and as many again).
+pub const REPORT_NODE_RTT_SAMPLES_MAX: usize = 600;
+/// Round trips that one `node_rtt` message of a report may hold (the node pings four times a second).
+pub const REPORT_NODE_RTT_PINGS_MAX: usize = 64;
+/// Changes of the number of flows that one report may hold.
+pub const REPORT_FLOW_COUNT_SAMPLES_MAX: usize = 1_000;
+/// Latest time in a report, microseconds since the start of the test: the longest session and 30 s of answers.
+pub const REPORT_TIME_US_MAX: u64 = 330_000_000;

@@ -10,3 +10,6 @@ pub mod report;
 pub mod samples;
 pub mod socket;
 pub mod test;
+
+#[cfg(test)]
+mod typescript;

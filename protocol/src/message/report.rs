@@ -1,13 +1,13 @@
 //! The report: what the page renders and what the terminal client prints. One shape, computed by `measure`.
 
 use serde::{Deserialize, Serialize};
-use ts_rs::TS;
 
 use super::samples::{Direction, ProbeTransport};
 use super::test::Mode;
 
 /// A grade; the order of the variants is from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Grade {
     /// Increase under 5 ms.
     #[serde(rename = "A+")]
@@ -25,7 +25,8 @@ pub enum Grade {
 }
 
 /// The whole result of a test.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Report {
     /// The test.
     pub test_id: String,
@@ -56,7 +57,8 @@ pub struct Report {
 }
 
 /// The graded phases; `null` for a phase that did not run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct GradedPhases {
     /// Download saturated.
     pub download: Option<PhaseReport>,
@@ -67,7 +69,8 @@ pub struct GradedPhases {
 }
 
 /// The figures of one graded phase.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PhaseReport {
     /// By the latency increase; `null` when there is none.
     pub grade: Option<Grade>,
@@ -103,7 +106,7 @@ pub struct PhaseReport {
     pub goodput_down_mbps: Option<f64>,
     /// Mean received after the phase's first second.
     pub goodput_up_mbps: Option<f64>,
-    /// 10th and 90th percentile of 100 ms bins.
+    /// 10th percentile of 100 ms bins.
     pub goodput_down_p10_mbps: Option<f64>,
     /// 90th percentile of 100 ms bins.
     pub goodput_down_p90_mbps: Option<f64>,
@@ -114,7 +117,8 @@ pub struct PhaseReport {
 }
 
 /// Whether the result can be taken at its word.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Confidence {
     /// High, or reduced for the reasons below.
     pub level: ConfidenceLevel,
@@ -123,7 +127,8 @@ pub struct Confidence {
 }
 
 /// See [`Confidence`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ConfidenceLevel {
     /// Nothing speaks against the result.
@@ -133,7 +138,8 @@ pub enum ConfidenceLevel {
 }
 
 /// One reason, with its number.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ConfidenceReason {
     /// A stable name.
     pub code: ConfidenceCode,
@@ -146,7 +152,8 @@ pub struct ConfidenceReason {
 }
 
 /// Why a result's confidence is reduced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ConfidenceCode {
     /// The client's RTT exceeds the node's by more than 10 ms at the median: the device, not the line, was slow.
@@ -170,14 +177,14 @@ pub enum ConfidenceCode {
 }
 
 /// What the node says about itself and about the test's flows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct NodeSummary {
     /// Its version.
     pub version: String,
     /// Its name.
     pub name: String,
     /// 99th percentile of loop lag during the test, over the loops that served it.
-    #[ts(type = "number | null")]
     pub loop_lag_p99_us: Option<u64>,
     /// Congestion control of the node's load flows.
     pub congestion_control: String,
@@ -186,15 +193,14 @@ pub struct NodeSummary {
 }
 
 /// `TCP_INFO` of one load flow, sampled every 100 ms, and the node's own byte count.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct FlowSummary {
     /// Which way the payload went.
     pub direction: Direction,
     /// Payload bytes the node sent or received.
-    #[ts(type = "number")]
     pub bytes: u64,
     /// Time the flow was open.
-    #[ts(type = "number")]
     pub duration_us: u64,
     /// Mean of the smoothed RTT samples.
     pub rtt_mean_us: u32,
@@ -207,7 +213,6 @@ pub struct FlowSummary {
     /// Segments retransmitted.
     pub retransmits: u32,
     /// Largest delivery rate the kernel estimated.
-    #[ts(type = "number")]
     pub delivery_rate_max_bps: u64,
     /// Share of the busy time that the peer's receive window limited, 0 to 1.
     pub receiver_limited_ratio: f64,

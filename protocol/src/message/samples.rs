@@ -1,12 +1,12 @@
 //! The raw samples of a test: what a client collects and sends, unprocessed, to be computed on.
 
 use serde::{Deserialize, Serialize};
-use ts_rs::TS;
 
 use super::test::{ClientDescription, Mode, PhaseSpan};
 
 /// `POST /api/tests/{id}/report`: everything the client saw, computed by nobody yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TestSamples {
     /// Which test this was.
     pub mode: Mode,
@@ -18,6 +18,11 @@ pub struct TestSamples {
     pub phases: Vec<PhaseSpan>,
     /// Every probe sent, in order of sending, answered or not.
     pub probes: Vec<ProbeSample>,
+    /// When the client stopped listening for answers; absent when it listened for 3 s after the last phase. A test
+    /// that was stopped says when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub listened_until_us: Option<u64>,
     /// Which way the probes took.
     pub probe_transport: ProbeTransport,
     /// What the node said of its own view of the probe connection.
@@ -35,29 +40,27 @@ pub struct TestSamples {
 
 /// One probe. Times in microseconds: `sent_us` and `received_us` since the start of the test on the client's
 /// clock, the node's two on the node's monotonic clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ProbeSample {
     /// Counted from 0 over the test.
     pub sequence: u32,
     /// When the client sent it.
-    #[ts(type = "number")]
     pub sent_us: u64,
     /// When its echo arrived; `null` when it never did.
     #[serde(default)]
-    #[ts(type = "number | null")]
     pub received_us: Option<u64>,
     /// When the node received it; `null` when lost, or when probing by `GET /ping`.
     #[serde(default)]
-    #[ts(type = "number | null")]
     pub node_receive_us: Option<u64>,
     /// When the node sent the echo; `null` when lost, or when probing by `GET /ping`.
     #[serde(default)]
-    #[ts(type = "number | null")]
     pub node_send_us: Option<u64>,
 }
 
 /// Which way the probes took; all but the first are marked in the result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeTransport {
     /// `/ws/ping` on the ping role, a process of its own.
@@ -70,10 +73,10 @@ pub enum ProbeTransport {
 }
 
 /// One `node_rtt` message, with the client's time of its arrival.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct NodeRttSample {
     /// When it arrived, microseconds since the start of the test.
-    #[ts(type = "number")]
     pub at_us: u64,
     /// Round trips of the node's own WebSocket pings since the last message, answered below JavaScript.
     pub ping_rtt_us: Vec<u32>,
@@ -86,7 +89,8 @@ pub struct NodeRttSample {
 }
 
 /// A direction, as the subscriber sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Node to client.
@@ -96,24 +100,23 @@ pub enum Direction {
 }
 
 /// Payload bytes that the receiver counted in one interval, over all flows of the direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct GoodputSample {
     /// The end of the interval, microseconds since the start of the test. The interval began at the sample before it
     /// in the same direction.
-    #[ts(type = "number")]
     pub at_us: u64,
     /// Which way.
     pub direction: Direction,
     /// Bytes received in the interval.
-    #[ts(type = "number")]
     pub bytes: u64,
 }
 
 /// The number of load flows open from this time on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct FlowCountSample {
     /// Microseconds since the start of the test.
-    #[ts(type = "number")]
     pub at_us: u64,
     /// Which way.
     pub direction: Direction,
@@ -122,13 +125,13 @@ pub struct FlowCountSample {
 }
 
 /// How the device itself kept up during the test.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct DeviceSamples {
     /// How late the probe worker's timer fired, for each probe in the order of `probes`, microseconds.
     #[serde(default)]
     pub probe_timer_late_us: Vec<u32>,
     /// Bytes that the upload generators had queued but not handed to the network, largest seen.
     #[serde(default)]
-    #[ts(type = "number")]
     pub upload_backlog_bytes_max: u64,
 }

@@ -1,19 +1,17 @@
-//! JSON text messages on the bulk and probe WebSockets, node to client.
+//! JSON text messages on the bulk and probe WebSockets.
 
 use serde::{Deserialize, Serialize};
-use ts_rs::TS;
 
 /// A text message from the node on `/ws/bulk-upload`, `/ws/bulk-download` or `/ws/ping`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum NodeMessage {
     /// What the node has received on this flow; every 100 ms and once at the end.
     UploadProgress {
         /// Payload bytes since the flow opened (frame headers and masks not counted).
-        #[ts(type = "number")]
         bytes: u64,
         /// Time since the flow's first payload byte.
-        #[ts(type = "number")]
         elapsed_us: u64,
         /// Whether this is the last one.
         is_final: bool,
@@ -38,14 +36,22 @@ pub enum NodeMessage {
     },
 }
 
+/// A text message from the client on `/ws/bulk-upload`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum UploaderMessage {
+    /// All is sent: the node answers with the final count and closes.
+    Finish,
+}
+
 /// 200 to `POST /upload` and `PUT /upload`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct UploadReply {
     /// Payload bytes received.
-    #[ts(type = "number")]
     pub bytes: u64,
     /// From the end of the request head to the last byte.
-    #[ts(type = "number")]
     pub elapsed_us: u64,
     /// Megabits a second over that time; `null` when it was too short to say.
     pub goodput_mbps: Option<f64>,

@@ -1,10 +1,10 @@
 //! Admission: what a client asks for before a test, and what the node answers.
 
 use serde::{Deserialize, Serialize};
-use ts_rs::TS;
 
 /// Which of the two tests is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Idle, download, upload, both: one user.
@@ -14,7 +14,8 @@ pub enum Mode {
 }
 
 /// The phases of a single-user test, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// No load: the idle latency.
@@ -32,20 +33,20 @@ pub enum Phase {
 }
 
 /// A phase with its time, in microseconds since the start of the test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct PhaseSpan {
     /// Which phase.
     pub phase: Phase,
     /// Its first microsecond.
-    #[ts(type = "number")]
     pub start_us: u64,
     /// The first microsecond after it.
-    #[ts(type = "number")]
     pub end_us: u64,
 }
 
 /// `POST /api/tests`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TestRequest {
     /// Which test.
     pub mode: Mode,
@@ -54,7 +55,8 @@ pub struct TestRequest {
 }
 
 /// The program that runs the test.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ClientDescription {
     /// `web`, `terminal` or another program's own name; at most 64 bytes are kept.
     pub name: String,
@@ -64,7 +66,8 @@ pub struct ClientDescription {
 }
 
 /// 201 to `POST /api/tests`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TestAdmission {
     /// 128 random bits, 32 lower-case hexadecimal digits. Every flow carries it as `test_id=`.
     pub test_id: String,
@@ -81,7 +84,8 @@ pub struct TestAdmission {
 }
 
 /// Absolute URLs, without `test_id`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Endpoints {
     /// Probe echo on the ping role.
     pub ping_ws: String,
@@ -106,7 +110,8 @@ pub struct Endpoints {
 }
 
 /// 200 to `DELETE /api/tests/{id}`, and to `GET /api/tests/{id}`: what the node itself counts of a test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TestStatus {
     /// The test.
     pub test_id: String,

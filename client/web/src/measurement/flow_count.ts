@@ -1,0 +1,61 @@
+// How many load flows one direction needs: more while the last addition still paid. Pure; fed with goodput.
+
+import type { Direction } from "../protocol";
+
+/** Flows that a direction starts with; one flow may be limited by its window rather than by the line. */
+export const FLOWS_AT_START = 4;
+/** Flows added at a time: six additions from 4 to 16 fit the 5 s of a warm-up. */
+export const FLOWS_PER_ADDITION = 2;
+/** An addition paid when goodput afterwards is more than this many times the goodput before. */
+export const WORTHWHILE_GAIN = 1.05;
+/** From an addition to its judgement, µs: connecting, slow start, and a measured window after both. */
+export const JUDGEMENT_INTERVAL_US = 700_000;
+/** The end of the interval over which goodput is measured for the judgement, µs. */
+export const JUDGEMENT_WINDOW_US = 400_000;
+
+/** Decides, for one direction, when to add flows. */
+export class FlowCount {
+  #flows: number;
+  readonly #flowsMax: number;
+  #goodputBefore = 0;
+  #nextJudgement_us: number;
+  #isSettled = false;
+
+  /** `flowsAtStart` is what an earlier phase reached, when there was one. */
+  constructor(now_us: number, flowsMax: number, flowsAtStart = FLOWS_AT_START) {
+    this.#flowsMax = flowsMax;
+    this.#flows = Math.max(1, Math.min(flowsAtStart, flowsMax));
+    this.#nextJudgement_us = now_us + JUDGEMENT_INTERVAL_US;
+  }
+
+  /** How many flows should be open now. */
+  get flows(): number {
+    return this.#flows;
+  }
+
+  /** When `handleGoodput` should be called next, µs; `null` once the count is settled. */
+  pollTimeout(): number | null {
+    return this.#isSettled ? null : this.#nextJudgement_us;
+  }
+
+  /**
+   * `goodput_mbps` is the mean over the last `JUDGEMENT_WINDOW_US`. Returns how many flows to add, 0 for none.
+   * The count settles at the first addition that did not pay: a second try would read the line's noise as a gain.
+   */
+  handleGoodput(now_us: number, goodput_mbps: number): number {
+    if (this.#isSettled || now_us < this.#nextJudgement_us) return 0;
+    const didPay = goodput_mbps > this.#goodputBefore * WORTHWHILE_GAIN;
+    const addition = Math.min(FLOWS_PER_ADDITION, this.#flowsMax - this.#flows);
+    if (!didPay || addition === 0) {
+      this.#isSettled = true;
+      return 0;
+    }
+    this.#goodputBefore = goodput_mbps;
+    this.#flows += addition;
+    this.#nextJudgement_us = now_us + JUDGEMENT_INTERVAL_US;
+    return addition;
+  }
+}
+
+/** What each direction has reached in this test; a later phase starts there. */
+export type FlowsReached = Record<Direction, number>;

@@ -1,0 +1,50 @@
+// What the page and its workers say to each other. Types only.
+
+import type { NodeRttSample, ProbeSample, ProbeTransport } from "../protocol";
+import type { Bin } from "./goodput_bins";
+
+/** How a load flow travels. HTTP only where WebSockets are blocked: a browser allows six such requests to a host. */
+export type LoadTransport = "websocket" | "http";
+
+/** Page → load worker. */
+export type LoadOrder =
+  | { type: "start"; start_epoch_us: number; url: string; transport: LoadTransport }
+  | { type: "open"; ids: string[]; lifetime_ms: number }
+  | { type: "end" };
+
+/** Load worker → page, at most one each 100 ms and one at the end. */
+export type LoadNotice =
+  | {
+      type: "progress";
+      bins: Bin[];
+      /** Flows that got their first connection since the last report. */
+      opened: string[];
+      /** Flows that ended without being asked to. */
+      lost: string[];
+      /** Bytes handed to sockets but not yet taken by the network. */
+      backlog_bytes: number;
+    }
+  | { type: "ended" };
+
+/** Where the probe worker may connect, in the order of preference. */
+export type ProbeUrls = { ping_role: string; main_role: string; http: string };
+
+/** Page → probe worker. */
+export type ProbeOrder =
+  | { type: "connect"; urls: ProbeUrls }
+  | { type: "run"; start_epoch_us: number; end_us: number }
+  | { type: "end" };
+
+/** A probe that was sent, and how late the timer was that sent it. */
+export type SentProbe = { sequence: number; sent_us: number; late_us: number };
+
+/** A probe that was answered. */
+export type AnsweredProbe = Omit<ProbeSample, "sent_us">;
+
+/** Probe worker → page. */
+export type ProbeNotice =
+  | { type: "connected"; transport: ProbeTransport }
+  | { type: "unreachable" }
+  | { type: "batch"; sent: SentProbe[]; answered: AnsweredProbe[]; node_rtt: NodeRttSample[] }
+  | { type: "lost" }
+  | { type: "ended" };

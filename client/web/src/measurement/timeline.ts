@@ -1,0 +1,71 @@
+// The timeline: which phase a moment belongs to and which load runs in it. Pure; the clock is an argument.
+
+import type { Direction, Phase, PhaseSpan } from "../protocol";
+
+/** A stretch of the timeline over which one set of load flows stays open: a warm-up together with its phase. */
+export type LoadStretch = {
+  directions: Direction[];
+  start_us: number;
+  end_us: number;
+  phases: Phase[];
+};
+
+/** The directions that are loaded in a phase. */
+export function directionsOf(phase: Phase): Direction[] {
+  switch (phase) {
+    case "baseline":
+      return [];
+    case "download_warmup":
+    case "download":
+      return ["down"];
+    case "upload_warmup":
+    case "upload":
+      return ["up"];
+    case "bidirectional":
+      return ["down", "up"];
+  }
+}
+
+/** Whether a phase's samples are graded. */
+export function isGraded(phase: Phase): boolean {
+  return phase === "download" || phase === "upload" || phase === "bidirectional";
+}
+
+/** Whether flows may be added in a phase: only where nothing is graded, so that a graded phase is steady. */
+export function isRamping(phase: Phase): boolean {
+  return phase === "download_warmup" || phase === "upload_warmup";
+}
+
+/** Joins consecutive phases with the same load into stretches, the unloaded ones left out. */
+export function loadStretches(phases: readonly PhaseSpan[]): LoadStretch[] {
+  const stretches: LoadStretch[] = [];
+  let previous: LoadStretch | null = null;
+  for (const span of phases) {
+    const directions = directionsOf(span.phase);
+    if (previous !== null && previous.directions.join() === directions.join()) {
+      previous.end_us = span.end_us;
+      previous.phases.push(span.phase);
+      continue;
+    }
+    previous = { directions, start_us: span.start_us, end_us: span.end_us, phases: [span.phase] };
+    stretches.push(previous);
+  }
+  return stretches.filter((stretch) => stretch.directions.length > 0);
+}
+
+/** The phase at `at_us`: the first before the start, `null` from the end on. */
+export function phaseAt(phases: readonly PhaseSpan[], at_us: number): PhaseSpan | null {
+  return phases.find((span) => at_us < span.end_us) ?? null;
+}
+
+/** The end of the last phase, µs since the start of the test. */
+export function endOf(phases: readonly PhaseSpan[]): number {
+  return phases.at(-1)?.end_us ?? 0;
+}
+
+/** The phases as they ran until `stopped_us`: later ones dropped, the running one cut short. */
+export function phasesUntil(phases: readonly PhaseSpan[], stopped_us: number): PhaseSpan[] {
+  return phases
+    .filter((span) => span.start_us < stopped_us)
+    .map((span) => ({ ...span, end_us: Math.min(span.end_us, stopped_us) }));
+}

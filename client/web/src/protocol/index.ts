@@ -1,0 +1,694 @@
+// Generated from the Rust crate `protocol`, which is the one source of these types. Do not edit.
+// To rewrite it: UPDATE_TYPES=1 cargo test -p protocol typescript
+
+/** `kind` of a binary probe. */
+export const PROBE_KIND = 1;
+
+/** `kind` of a binary echo. */
+export const ECHO_KIND = 2;
+
+/** Length of a binary probe in bytes. */
+export const PROBE_BYTES = 16;
+
+/** Length of a binary echo in bytes. */
+export const ECHO_BYTES = 32;
+
+/** Most probes that one report may hold. */
+export const REPORT_PROBES_MAX = 60000;
+
+/** Most goodput samples that one report may hold. */
+export const REPORT_GOODPUT_SAMPLES_MAX = 60000;
+
+/**
+ * The program that runs the test.
+ */
+export type ClientDescription = {
+/**
+ * `web`, `terminal` or another program's own name; at most 64 bytes are kept.
+ */
+name: string,
+/**
+ * Its version; at most 64 bytes are kept.
+ */
+version: string, };
+
+/**
+ * Whether the result can be taken at its word.
+ */
+export type Confidence = {
+/**
+ * High, or reduced for the reasons below.
+ */
+level: ConfidenceLevel,
+/**
+ * Empty when high.
+ */
+reasons: Array<ConfidenceReason>, };
+
+/**
+ * Why a result's confidence is reduced.
+ */
+export type ConfidenceCode = "device_slow" | "device_timer_late" | "load_not_saturated" | "node_busy" | "receiver_limited" | "sender_limited" | "too_few_probes" | "probe_fallback" | "incomplete";
+
+/**
+ * See [`Confidence`].
+ */
+export type ConfidenceLevel = "high" | "reduced";
+
+/**
+ * One reason, with its number.
+ */
+export type ConfidenceReason = {
+/**
+ * A stable name.
+ */
+code: ConfidenceCode,
+/**
+ * For the reader, in plain words.
+ */
+message: string,
+/**
+ * The number that shows it.
+ */
+value: number,
+/**
+ * Its unit.
+ */
+unit: string, };
+
+/**
+ * How the device itself kept up during the test.
+ */
+export type DeviceSamples = {
+/**
+ * How late the probe worker's timer fired, for each probe in the order of `probes`, microseconds.
+ */
+probe_timer_late_us: Array<number>,
+/**
+ * Bytes that the upload generators had queued but not handed to the network, largest seen.
+ */
+upload_backlog_bytes_max: number, };
+
+/**
+ * A direction, as the subscriber sees it.
+ */
+export type Direction = "down" | "up";
+
+/**
+ * Absolute URLs, without `test_id`.
+ */
+export type Endpoints = {
+/**
+ * Probe echo on the ping role.
+ */
+ping_ws: string,
+/**
+ * Probe echo on the main role: for firewalls that let only the main port through.
+ */
+ping_ws_fallback: string,
+/**
+ * `GET /ping`, the last resort where WebSockets are blocked.
+ */
+ping_http: string,
+/**
+ * Opens and warms a connection.
+ */
+warmup: string,
+/**
+ * Download by HTTP.
+ */
+download: string,
+/**
+ * Upload by HTTP.
+ */
+upload: string,
+/**
+ * Download by WebSocket.
+ */
+bulk_download_ws: string,
+/**
+ * Upload by WebSocket, with progress messages.
+ */
+bulk_upload_ws: string,
+/**
+ * Where the samples go.
+ */
+report: string,
+/**
+ * What `DELETE` is sent to.
+ */
+test: string, };
+
+/**
+ * One error, for a program (`code`) and for a person (`message`).
+ */
+export type ErrorDetail = {
+/**
+ * A stable name in `snake_case`.
+ */
+code: string,
+/**
+ * What happened, why, and what to do about it.
+ */
+message: string,
+/**
+ * Seconds after which trying again makes sense.
+ */
+retry_after_s?: number,
+/**
+ * The caller's place in the queue of waiting tests, from 1.
+ */
+queue_position?: number, };
+
+/**
+ * `{"error":{…}}`, the body of every HTTP error.
+ */
+export type ErrorReply = {
+/**
+ * The error.
+ */
+error: ErrorDetail, };
+
+/**
+ * The number of load flows open from this time on.
+ */
+export type FlowCountSample = {
+/**
+ * Microseconds since the start of the test.
+ */
+at_us: number,
+/**
+ * Which way.
+ */
+direction: Direction,
+/**
+ * How many.
+ */
+flows: number, };
+
+/**
+ * `TCP_INFO` of one load flow, sampled every 100 ms, and the node's own byte count.
+ */
+export type FlowSummary = {
+/**
+ * Which way the payload went.
+ */
+direction: Direction,
+/**
+ * Payload bytes the node sent or received.
+ */
+bytes: number,
+/**
+ * Time the flow was open.
+ */
+duration_us: number,
+/**
+ * Mean of the smoothed RTT samples.
+ */
+rtt_mean_us: number,
+/**
+ * Largest smoothed RTT sample.
+ */
+rtt_max_us: number,
+/**
+ * The kernel's minimum RTT.
+ */
+rtt_min_us: number,
+/**
+ * Largest congestion window seen, segments.
+ */
+cwnd_segments_max: number,
+/**
+ * Segments retransmitted.
+ */
+retransmits: number,
+/**
+ * Largest delivery rate the kernel estimated.
+ */
+delivery_rate_max_bps: number,
+/**
+ * Share of the busy time that the peer's receive window limited, 0 to 1.
+ */
+receiver_limited_ratio: number,
+/**
+ * Share of the busy time that the send buffer limited, 0 to 1.
+ */
+send_buffer_limited_ratio: number, };
+
+/**
+ * Payload bytes that the receiver counted in one interval, over all flows of the direction.
+ */
+export type GoodputSample = {
+/**
+ * The end of the interval, microseconds since the start of the test. The interval began at the sample before it
+ * in the same direction.
+ */
+at_us: number,
+/**
+ * Which way.
+ */
+direction: Direction,
+/**
+ * Bytes received in the interval.
+ */
+bytes: number, };
+
+/**
+ * A grade; the order of the variants is from best to worst.
+ */
+export type Grade = "A+" | "A" | "B" | "C" | "D" | "F";
+
+/**
+ * The graded phases; `null` for a phase that did not run.
+ */
+export type GradedPhases = {
+/**
+ * Download saturated.
+ */
+download: PhaseReport | null,
+/**
+ * Upload saturated.
+ */
+upload: PhaseReport | null,
+/**
+ * Both.
+ */
+bidirectional: PhaseReport | null, };
+
+/**
+ * Which of the two tests is run.
+ */
+export type Mode = "single" | "household";
+
+/**
+ * A text message from the node on `/ws/bulk-upload`, `/ws/bulk-download` or `/ws/ping`.
+ */
+export type NodeMessage = { "type": "upload_progress",
+/**
+ * Payload bytes since the flow opened (frame headers and masks not counted).
+ */
+bytes: number,
+/**
+ * Time since the flow's first payload byte.
+ */
+elapsed_us: number,
+/**
+ * Whether this is the last one.
+ */
+is_final: boolean, } | { "type": "node_rtt",
+/**
+ * Round trips of WebSocket pings answered since the last message.
+ */
+ping_rtt_us: Array<number>,
+/**
+ * Smoothed, from `TCP_INFO`.
+ */
+kernel_rtt_us: number | null,
+/**
+ * Minimum, from `TCP_INFO`.
+ */
+kernel_min_rtt_us: number | null, } | { "type": "error",
+/**
+ * A stable name in `snake_case`.
+ */
+code: string,
+/**
+ * What happened, why, what to do.
+ */
+message: string, };
+
+/**
+ * One `node_rtt` message, with the client's time of its arrival.
+ */
+export type NodeRttSample = {
+/**
+ * When it arrived, microseconds since the start of the test.
+ */
+at_us: number,
+/**
+ * Round trips of the node's own WebSocket pings since the last message, answered below JavaScript.
+ */
+ping_rtt_us: Array<number>,
+/**
+ * The kernel's smoothed round-trip time of the probe connection (`TCP_INFO`); `null` where unavailable.
+ */
+kernel_rtt_us: number | null,
+/**
+ * The kernel's minimum round-trip time of the probe connection.
+ */
+kernel_min_rtt_us: number | null, };
+
+/**
+ * What the node says about itself and about the test's flows.
+ */
+export type NodeSummary = {
+/**
+ * Its version.
+ */
+version: string,
+/**
+ * Its name.
+ */
+name: string,
+/**
+ * 99th percentile of loop lag during the test, over the loops that served it.
+ */
+loop_lag_p99_us: number | null,
+/**
+ * Congestion control of the node's load flows.
+ */
+congestion_control: string,
+/**
+ * A summary for each load flow, in the order of their ends.
+ */
+flows: Array<FlowSummary>, };
+
+/**
+ * The phases of a single-user test, in their order.
+ */
+export type Phase = "baseline" | "download_warmup" | "download" | "upload_warmup" | "upload" | "bidirectional";
+
+/**
+ * The figures of one graded phase.
+ */
+export type PhaseReport = {
+/**
+ * By the latency increase; `null` when there is none.
+ */
+grade: Grade | null,
+/**
+ * Working latency − idle latency.
+ */
+latency_increase_ms: number | null,
+/**
+ * Single-sided 5 % trimmed mean of the phase's probes.
+ */
+working_latency_ms: number | null,
+/**
+ * Median.
+ */
+p50_ms: number | null,
+/**
+ * 90th percentile.
+ */
+p90_ms: number | null,
+/**
+ * 95th percentile.
+ */
+p95_ms: number | null,
+/**
+ * 99th percentile.
+ */
+p99_ms: number | null,
+/**
+ * Largest.
+ */
+max_ms: number | null,
+/**
+ * Mean absolute difference of consecutive samples.
+ */
+jitter_ms: number | null,
+/**
+ * Probes never answered ÷ probes sent.
+ */
+loss_ratio: number | null,
+/**
+ * Probes sent in the phase.
+ */
+samples: number,
+/**
+ * 60 000 ÷ working latency in ms: round trips a minute.
+ */
+responsiveness_rpm: number | null,
+/**
+ * The part of the increase that is upstream.
+ */
+up_increase_ms: number | null,
+/**
+ * The part of the increase that is downstream.
+ */
+down_increase_ms: number | null,
+/**
+ * The increase that the node itself saw on the probe connection.
+ */
+node_increase_ms: number | null,
+/**
+ * Mean received after the phase's first second.
+ */
+goodput_down_mbps: number | null,
+/**
+ * Mean received after the phase's first second.
+ */
+goodput_up_mbps: number | null,
+/**
+ * 10th percentile of 100 ms bins.
+ */
+goodput_down_p10_mbps: number | null,
+/**
+ * 90th percentile of 100 ms bins.
+ */
+goodput_down_p90_mbps: number | null,
+/**
+ * 10th percentile of 100 ms bins.
+ */
+goodput_up_p10_mbps: number | null,
+/**
+ * 90th percentile of 100 ms bins.
+ */
+goodput_up_p90_mbps: number | null, };
+
+/**
+ * A phase with its time, in microseconds since the start of the test.
+ */
+export type PhaseSpan = {
+/**
+ * Which phase.
+ */
+phase: Phase,
+/**
+ * Its first microsecond.
+ */
+start_us: number,
+/**
+ * The first microsecond after it.
+ */
+end_us: number, };
+
+/**
+ * One probe. Times in microseconds: `sent_us` and `received_us` since the start of the test on the client's
+ * clock, the node's two on the node's monotonic clock.
+ */
+export type ProbeSample = {
+/**
+ * Counted from 0 over the test.
+ */
+sequence: number,
+/**
+ * When the client sent it.
+ */
+sent_us: number,
+/**
+ * When its echo arrived; `null` when it never did.
+ */
+received_us: number | null,
+/**
+ * When the node received it; `null` when lost, or when probing by `GET /ping`.
+ */
+node_receive_us: number | null,
+/**
+ * When the node sent the echo; `null` when lost, or when probing by `GET /ping`.
+ */
+node_send_us: number | null, };
+
+/**
+ * Which way the probes took; all but the first are marked in the result.
+ */
+export type ProbeTransport = "ping_role" | "main_role" | "http";
+
+/**
+ * The whole result of a test.
+ */
+export type Report = {
+/**
+ * The test.
+ */
+test_id: string,
+/**
+ * Which test.
+ */
+mode: Mode,
+/**
+ * RFC 3339, by the client's wall clock.
+ */
+started_at: string,
+/**
+ * From the first phase's start to the last phase's end.
+ */
+duration_s: number,
+/**
+ * The worst of the graded phases; `null` when none could be graded.
+ */
+total_grade: Grade | null,
+/**
+ * How far to trust it.
+ */
+confidence: Confidence,
+/**
+ * Median of the baseline phase.
+ */
+idle_latency_ms: number | null,
+/**
+ * The node's own view of the same: median of its WebSocket pings, else of the kernel's smoothed RTT.
+ */
+node_idle_latency_ms: number | null,
+/**
+ * 95th percentile of the baseline phase.
+ */
+idle_p95_ms: number | null,
+/**
+ * Mean absolute difference of consecutive baseline samples.
+ */
+idle_jitter_ms: number | null,
+/**
+ * Which way the probes took.
+ */
+probe_transport: ProbeTransport,
+/**
+ * The three graded phases.
+ */
+phases: GradedPhases,
+/**
+ * What the node counted.
+ */
+node: NodeSummary, };
+
+/**
+ * 201 to `POST /api/tests`.
+ */
+export type TestAdmission = {
+/**
+ * 128 random bits, 32 lower-case hexadecimal digits. Every flow carries it as `test_id=`.
+ */
+test_id: string,
+/**
+ * Proof of ownership for `report` and `DELETE`: `Authorization: Bearer …`.
+ */
+token: string,
+/**
+ * Seconds until the test ends by itself and the token with it.
+ */
+expires_s: number,
+/**
+ * Where everything is, host and scheme as the client sees them.
+ */
+endpoints: Endpoints,
+/**
+ * The timeline to follow.
+ */
+phases: Array<PhaseSpan>,
+/**
+ * Most load flows in one direction.
+ */
+flows_max: number, };
+
+/**
+ * `POST /api/tests`.
+ */
+export type TestRequest = {
+/**
+ * Which test.
+ */
+mode: Mode,
+/**
+ * Who asks.
+ */
+client: ClientDescription, };
+
+/**
+ * `POST /api/tests/{id}/report`: everything the client saw, computed by nobody yet.
+ */
+export type TestSamples = {
+/**
+ * Which test this was.
+ */
+mode: Mode,
+/**
+ * Who ran it.
+ */
+client: ClientDescription,
+/**
+ * When it started, RFC 3339, by the client's wall clock.
+ */
+started_at: string,
+/**
+ * The phases as they really began and ended. A test that was stopped has fewer.
+ */
+phases: Array<PhaseSpan>,
+/**
+ * Every probe sent, in order of sending, answered or not.
+ */
+probes: Array<ProbeSample>,
+/**
+ * When the client stopped listening for answers; absent when it listened for 3 s after the last phase. A test
+ * that was stopped says when.
+ */
+listened_until_us?: number,
+/**
+ * Which way the probes took.
+ */
+probe_transport: ProbeTransport,
+/**
+ * What the node said of its own view of the probe connection.
+ */
+node_rtt: Array<NodeRttSample>,
+/**
+ * Payload bytes counted by the receiver, at most every 100 ms for each direction.
+ */
+goodput: Array<GoodputSample>,
+/**
+ * How many load flows were open, at each change.
+ */
+flows: Array<FlowCountSample>,
+/**
+ * How the device itself kept up.
+ */
+device: DeviceSamples, };
+
+/**
+ * 200 to `DELETE /api/tests/{id}`, and to `GET /api/tests/{id}`: what the node itself counts of a test.
+ */
+export type TestStatus = {
+/**
+ * The test.
+ */
+test_id: string,
+/**
+ * Whether it was ended (by `DELETE`, by its report, or by its age).
+ */
+ended: boolean,
+/**
+ * Load flows and probes of this test that the node still has open.
+ */
+open_flows: number, };
+
+/**
+ * 200 to `POST /upload` and `PUT /upload`.
+ */
+export type UploadReply = {
+/**
+ * Payload bytes received.
+ */
+bytes: number,
+/**
+ * From the end of the request head to the last byte.
+ */
+elapsed_us: number,
+/**
+ * Megabits a second over that time; `null` when it was too short to say.
+ */
+goodput_mbps: number | null, };
+
+/**
+ * A text message from the client on `/ws/bulk-upload`.
+ */
+export type UploaderMessage = { "type": "finish" };

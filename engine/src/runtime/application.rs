@@ -1,0 +1,147 @@
+//! What a program puts on a loop: it answers events and deadlines; the loop moves the bytes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use protocol::connection::{CloseReason, Connection, Event};
+use protocol::time::Instant;
+
+use super::sys::tcp::{self, TcpInfo};
+use super::transport::Transport;
+
+/// A program on a loop: the node, or a client.
+///
+/// All calls come from the loop's own thread. None may block.
+pub trait Application {
+    /// What the program keeps for each connection.
+    type Session;
+
+    /// A peer connected to listener number `listener`; `None` closes the connection at once.
+    fn handle_accept(
+        &mut self,
+        now: Instant,
+        listener: usize,
+        peer: SocketAddr,
+    ) -> Option<Self::Session>;
+
+    /// Something happened on a connection; `payload` is the event's, if it has one.
+    fn handle_event(
+        &mut self,
+        context: &mut Context<'_>,
+        session: &mut Self::Session,
+        event: Event,
+        payload: &[u8],
+    );
+
+    /// When `session` wants [`Application::handle_timeout`].
+    fn poll_timeout(&self, session: &Self::Session) -> Option<Instant>;
+
+    /// The time that `session` asked for has come.
+    fn handle_timeout(&mut self, context: &mut Context<'_>, session: &mut Self::Session);
+
+    /// The loop looks at every session after [`Application::handle_tick`] asked for it, and when it drains.
+    fn handle_sweep(
+        &mut self,
+        context: &mut Context<'_>,
+        session: &mut Self::Session,
+        sweep: Sweep,
+    );
+
+    /// A connection is over and its session with it. The socket is still open, to be asked about.
+    fn handle_closed(
+        &mut self,
+        context: &mut Context<'_>,
+        session: Self::Session,
+        reason: CloseReason,
+    );
+
+    /// Every [`TICK`].
+    fn handle_tick(&mut self, now: Instant, counters: &Counters) -> Directive;
+
+    /// How late the loop was: the lateness of a timer, or the length of a turn, during which whatever became ready waited.
+    fn observe_lag(&mut self, now: Instant, lag: Duration);
+}
+
+/// The loop's own heartbeat.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// What a loop is to do after a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directive {
+    /// What it does.
+    GoOn,
+    /// Show every session to [`Application::handle_sweep`].
+    Sweep,
+    /// Stop accepting, tell the sessions, and end once they have, or after 5 s.
+    Drain,
+}
+
+/// Why every session is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    /// [`Application::handle_tick`] asked for it.
+    Asked,
+    /// The loop ends: sessions are told, and have a short time to finish.
+    Drain,
+}
+
+/// What a loop has done since it started, and what it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections open now.
+    pub connections: u64,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Bytes read from sockets.
+    pub received_bytes: u64,
+    /// Bytes written to sockets.
+    pub sent_bytes: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+}
+
+/// One connection, as its application sees it during a call.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The time of this call.
+    pub now: Instant,
+    /// When the kernel received the newest input, where the application asked for it with [`Context::stamp_arrivals`].
+    pub received_at: Option<Instant>,
+    /// The peer's address, as the socket has it.
+    pub peer: SocketAddr,
+    /// The connection's state machine, for answers.
+    pub connection: &'a mut Connection,
+    pub(super) transport: &'a mut Transport,
+    pub(super) is_aborted: &'a mut bool,
+}
+
+impl Context<'_> {
+    /// Asks the kernel to stamp what arrives from now on; see [`Context::received_at`].
+    ///
+    /// # Errors
+    /// As `setsockopt(2)`.
+    pub fn stamp_arrivals(&mut self) -> io::Result<()> {
+        self.transport.stamp_arrivals()
+    }
+
+    /// Ends the connection at once: what waits to be sent is dropped, and the peer sees a reset.
+    pub fn abort(&mut self) {
+        *self.is_aborted = true;
+    }
+
+    /// What the kernel knows of the connection.
+    ///
+    /// # Errors
+    /// As `getsockopt(2)`.
+    pub fn tcp_info(&self) -> io::Result<TcpInfo> {
+        tcp::info(self.transport.as_fd())
+    }
+
+    /// The socket, for its options.
+    #[must_use]
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.transport.as_fd()
+    }
+}

@@ -1,0 +1,347 @@
+//! A driver pumps one transport against one connection: input in, events to the application, output out, until the
+//! socket has no more to give or to take, or the budget is used up.
+
+use std::io;
+use std::net::SocketAddr;
+
+use protocol::connection::{CloseReason, Connection, Event, Receive};
+use protocol::time::Instant;
+
+use super::application::{Application, Context};
+use super::payload::Payload;
+use super::transport::Transport;
+
+/// Most bytes that one connection moves before the others get their turn, each way. It bounds how long a latency probe waits
+/// behind a bulk flow of the same loop: 128 KiB take some 25 µs from the page cache.
+pub const DRIVE_BUDGET_BYTES: usize = 128 * 1024;
+/// Payload is discarded, and filler sent, in at most so many bytes at a time.
+const BULK_CALL_BYTES: usize = 1024 * 1024;
+/// A transmit buffer that grew beyond this is given back once it's empty.
+const TRANSMIT_BYTES_KEPT: usize = 4 * 1024;
+
+/// Names a driver for as long as it lives: a slot and the generation of its use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DriverKey {
+    /// The slot.
+    pub index: u32,
+    /// Told apart from earlier drivers in the same slot.
+    pub generation: u32,
+}
+
+/// What the loop lends to every drive.
+pub(super) struct Workspace<'a> {
+    pub(super) payload: Option<&'a Payload>,
+    pub(super) read_buffer: &'a mut [u8],
+    pub(super) scratch: &'a mut Vec<u8>,
+}
+
+/// How a drive ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing more can be done until the socket or a deadline says so.
+    Waiting,
+    /// Stopped on the budget: there is more to do.
+    Unfinished,
+    /// The connection is over.
+    Closed(CloseReason),
+}
+
+/// One connection on one socket.
+#[derive(Debug)]
+pub(super) struct Driver<S> {
+    pub(super) generation: u32,
+    pub(super) peer: SocketAddr,
+    pub(super) transport: Transport,
+    pub(super) connection: Connection,
+    pub(super) session: S,
+    /// Whether it waits on the ready list.
+    pub(super) is_queued: bool,
+    /// The socket's readiness: set by the poll, cleared by `WouldBlock`. The poll is edge-triggered and registered for both
+    /// directions once; whether to read or write at all is asked of the connection each time.
+    pub(super) is_readable: bool,
+    pub(super) is_writable: bool,
+    pub(super) received_bytes: u64,
+    pub(super) sent_bytes: u64,
+    received_at: Option<Instant>,
+    transmit: Vec<u8>,
+    transmitted: usize,
+    has_shut_write: bool,
+    close_reason: Option<CloseReason>,
+    is_aborted: bool,
+}
+
+impl<S> Driver<S> {
+    pub(super) fn new(
+        transport: Transport,
+        connection: Connection,
+        session: S,
+        peer: SocketAddr,
+        generation: u32,
+    ) -> Self {
+        Self {
+            generation,
+            peer,
+            transport,
+            connection,
+            session,
+            is_queued: false,
+            is_readable: true,
+            is_writable: true,
+            received_bytes: 0,
+            sent_bytes: 0,
+            received_at: None,
+            transmit: Vec::new(),
+            transmitted: 0,
+            has_shut_write: false,
+            close_reason: None,
+            is_aborted: false,
+        }
+    }
+
+    /// The application's view, and its session beside it.
+    pub(super) fn context(&mut self, now: Instant) -> (Context<'_>, &mut S) {
+        let context = Context {
+            now,
+            received_at: self.received_at,
+            peer: self.peer,
+            connection: &mut self.connection,
+            transport: &mut self.transport,
+            is_aborted: &mut self.is_aborted,
+        };
+        (context, &mut self.session)
+    }
+
+    /// Takes the driver apart for its last call.
+    pub(super) fn into_closed<A>(mut self, application: &mut A, now: Instant, reason: CloseReason)
+    where
+        A: Application<Session = S>,
+    {
+        let mut context = Context {
+            now,
+            received_at: self.received_at,
+            peer: self.peer,
+            connection: &mut self.connection,
+            transport: &mut self.transport,
+            is_aborted: &mut self.is_aborted,
+        };
+        application.handle_closed(&mut context, self.session, reason);
+    }
+
+    /// Moves what can be moved, within the budget.
+    pub(super) fn drive<A>(
+        &mut self,
+        application: &mut A,
+        now: Instant,
+        workspace: &mut Workspace<'_>,
+    ) -> Outcome
+    where
+        A: Application<Session = S>,
+    {
+        let mut budget = Budget {
+            receive: DRIVE_BUDGET_BYTES,
+            send: DRIVE_BUDGET_BYTES,
+        };
+        loop {
+            self.deliver_events(application, now, workspace.scratch);
+            if let Some(outcome) = self.finish() {
+                return outcome;
+            }
+            let sent = match self.send(now, workspace.payload, &mut budget.send) {
+                Ok(progress) => progress,
+                Err(_) => return self.outcome_of_failure(application, now, workspace.scratch),
+            };
+            let received = match self.receive(now, workspace.read_buffer, &mut budget.receive) {
+                Ok(progress) => progress,
+                Err(_) => return self.outcome_of_failure(application, now, workspace.scratch),
+            };
+            match (sent, received) {
+                (Progress::Exhausted, _) | (_, Progress::Exhausted) => return Outcome::Unfinished,
+                (Progress::Idle, Progress::Idle) => {
+                    if !self.deliver_events(application, now, workspace.scratch) {
+                        return Outcome::Waiting;
+                    }
+                }
+                (Progress::Moved, _) | (_, Progress::Moved) => {}
+            }
+        }
+    }
+
+    /// Whether there were any.
+    fn deliver_events<A>(
+        &mut self,
+        application: &mut A,
+        now: Instant,
+        scratch: &mut Vec<u8>,
+    ) -> bool
+    where
+        A: Application<Session = S>,
+    {
+        let mut has_delivered = false;
+        while let Some(event) = self.connection.poll_event(scratch) {
+            if let Event::Closed(reason) = event {
+                self.close_reason = Some(reason);
+            } else {
+                let (mut context, session) = self.context(now);
+                application.handle_event(&mut context, session, event, scratch);
+            }
+            has_delivered = true;
+        }
+        has_delivered
+    }
+
+    fn send(
+        &mut self,
+        now: Instant,
+        payload: Option<&Payload>,
+        budget: &mut usize,
+    ) -> io::Result<Progress> {
+        let mut progress = Progress::Idle;
+        while self.is_writable {
+            if self.transmitted == self.transmit.len() {
+                self.recycle_transmit_buffer();
+                self.connection.poll_transmit(now, &mut self.transmit);
+            }
+            let moved = if self.transmitted < self.transmit.len() {
+                let moved = retry(|| self.transport.write(&self.transmit[self.transmitted..]))?;
+                if let Some(moved) = moved {
+                    self.transmitted += moved;
+                    self.connection.handle_transmitted(now, moved as u64);
+                }
+                moved
+            } else if let Some(filler) = self.connection.poll_filler() {
+                if *budget == 0 {
+                    return Ok(Progress::Exhausted);
+                }
+                let moved = retry(|| {
+                    self.transport
+                        .send_filler(payload, &filler, BULK_CALL_BYTES.min(*budget))
+                })?;
+                if let Some(moved) = moved {
+                    self.connection.handle_filler_sent(now, moved as u64);
+                }
+                moved
+            } else {
+                break;
+            };
+            match moved {
+                Some(moved) => {
+                    progress = Progress::Moved;
+                    self.sent_bytes += moved as u64;
+                    *budget = budget.saturating_sub(moved);
+                }
+                None => self.is_writable = false,
+            }
+        }
+        Ok(progress)
+    }
+
+    fn recycle_transmit_buffer(&mut self) {
+        self.transmitted = 0;
+        self.transmit.clear();
+        if self.transmit.capacity() > TRANSMIT_BYTES_KEPT {
+            self.transmit.shrink_to(TRANSMIT_BYTES_KEPT);
+        }
+    }
+
+    /// One read, or discards up to the budget.
+    fn receive(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+        budget: &mut usize,
+    ) -> io::Result<Progress> {
+        if !self.is_readable {
+            return Ok(Progress::Idle);
+        }
+        let mode = self.connection.receive();
+        if mode != Receive::Paused && *budget == 0 {
+            return Ok(Progress::Exhausted);
+        }
+        let moved = match mode {
+            Receive::Paused => return Ok(Progress::Idle),
+            Receive::Bytes => {
+                let read = retry(|| self.transport.read(buffer))?;
+                read.map(|(length, received_at)| {
+                    self.received_at = received_at;
+                    self.connection.handle_input(now, &buffer[..length]);
+                    length
+                })
+            }
+            Receive::Discard { remaining } => {
+                let length = remaining.min(BULK_CALL_BYTES.min(*budget) as u64) as usize;
+                let discarded = retry(|| self.transport.discard(length))?;
+                discarded.inspect(|&length| self.connection.handle_discarded(now, length as u64))
+            }
+        };
+        match moved {
+            None => {
+                self.is_readable = false;
+                Ok(Progress::Idle)
+            }
+            Some(0) => {
+                self.is_readable = false;
+                self.connection.handle_eof(now);
+                Ok(Progress::Moved)
+            }
+            Some(length) => {
+                self.received_bytes += length as u64;
+                *budget = budget.saturating_sub(length);
+                Ok(Progress::Moved)
+            }
+        }
+    }
+
+    /// Ends the driver when all is said, or only its sending side while the peer may still be talking.
+    fn finish(&mut self) -> Option<Outcome> {
+        if self.is_aborted {
+            self.transport.reset_on_close();
+            return Some(Outcome::Closed(CloseReason::Finished));
+        }
+        if let Some(reason) = self.close_reason {
+            return Some(Outcome::Closed(reason));
+        }
+        if self.connection.wants_shutdown() && !self.has_shut_write {
+            self.has_shut_write = true;
+            self.transport.shutdown_write();
+        }
+        None
+    }
+
+    fn outcome_of_failure<A>(
+        &mut self,
+        application: &mut A,
+        now: Instant,
+        scratch: &mut Vec<u8>,
+    ) -> Outcome
+    where
+        A: Application<Session = S>,
+    {
+        self.connection.handle_eof(now);
+        self.deliver_events(application, now, scratch);
+        Outcome::Closed(self.close_reason.unwrap_or(CloseReason::PeerVanished))
+    }
+}
+
+struct Budget {
+    receive: usize,
+    send: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Idle,
+    Moved,
+    Exhausted,
+}
+
+/// `None` when the call would block; interrupted calls are made again.
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
+    loop {
+        match call() {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The event loop: one thread, one poll, one wheel, one slab of drivers. Its phases follow each other, each bounded:
+//! poll → mark ready → drive → expire timers → accept → tick.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::event::Event as Readiness;
+use mio::net::TcpListener;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use protocol::connection::{CloseReason, Connection};
+use protocol::time::Instant;
+use slab::Slab;
+
+use super::application::{Application, Counters, Directive, Sweep, TICK};
+use super::driver::{Driver, DriverKey, Outcome, Workspace};
+use super::payload::Payload;
+use super::sys::clock;
+use super::sys::timer::TimerFd;
+use super::timer_wheel::TimerWheel;
+use super::transport::Transport;
+
+/// Connections accepted in one turn, so that a storm of them delays no probe.
+const ACCEPTS_PER_TURN: usize = 32;
+/// Readiness events taken from one poll.
+const EVENTS_PER_POLL: usize = 1024;
+/// One read's buffer, shared by all drivers of the loop.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// How long sessions may take to finish once the loop drains.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// After `accept` failed for want of descriptors or memory, it's tried again this much later.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+const TIMER: Token = Token(0);
+const FIRST_LISTENER: usize = 1;
+
+/// See the module.
+#[derive(Debug)]
+pub struct EventLoop<A: Application> {
+    application: A,
+    poll: Poll,
+    timer: TimerFd,
+    timer_deadline: Option<Instant>,
+    listeners: Vec<Listener>,
+    drivers: Slab<Driver<A::Session>>,
+    ready: VecDeque<DriverKey>,
+    expired: Vec<u32>,
+    wheel: TimerWheel,
+    payload: Option<Arc<Payload>>,
+    read_buffer: Box<[u8]>,
+    scratch: Vec<u8>,
+    next_tick: Instant,
+    next_generation: u32,
+    counters: Counters,
+    drain_deadline: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    is_readable: bool,
+    retry_at: Option<Instant>,
+}
+
+impl<A: Application> EventLoop<A> {
+    /// A loop that accepts from `listeners` and sends its bulk bytes, if it ever has any to send, from `payload`.
+    ///
+    /// # Errors
+    /// When the system gives no poll, timer or registration.
+    pub fn new(
+        application: A,
+        listeners: Vec<StdListener>,
+        payload: Option<Arc<Payload>>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let timer = TimerFd::new()?;
+        poll.registry()
+            .register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
+        let mut accepting = Vec::with_capacity(listeners.len());
+        for (index, listener) in listeners.into_iter().enumerate() {
+            listener.set_nonblocking(true)?;
+            let mut socket = TcpListener::from_std(listener);
+            poll.registry().register(
+                &mut socket,
+                Token(FIRST_LISTENER + index),
+                Interest::READABLE,
+            )?;
+            accepting.push(Listener {
+                socket,
+                is_readable: true,
+                retry_at: None,
+            });
+        }
+        let now = clock::now();
+        Ok(Self {
+            application,
+            poll,
+            timer,
+            timer_deadline: None,
+            listeners: accepting,
+            drivers: Slab::new(),
+            ready: VecDeque::new(),
+            expired: Vec::new(),
+            wheel: TimerWheel::new(now),
+            payload,
+            read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            scratch: Vec::new(),
+            next_tick: now,
+            next_generation: 0,
+            counters: Counters::default(),
+            drain_deadline: None,
+        })
+    }
+
+    /// Runs until the application asked it to drain and it has.
+    ///
+    /// # Errors
+    /// When the poll itself fails; nothing that a peer does ends a loop.
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        loop {
+            let now = self.wait(&mut events)?;
+            self.mark_ready(&events);
+            self.drive_ready();
+            self.expire_timers();
+            self.accept();
+            let end = self.tick();
+            self.counters.turns += 1;
+            self.application.observe_lag(end, end - now);
+            if self.has_drained(end) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<Instant> {
+        let has_work = !self.ready.is_empty() || self.listeners.iter().any(Listener::is_due);
+        let timeout = if has_work {
+            Some(Duration::ZERO)
+        } else {
+            let deadline = self
+                .wheel
+                .next_expiry()
+                .map_or(self.next_tick, |expiry| expiry.min(self.next_tick));
+            if self.timer_deadline != Some(deadline) {
+                self.timer.arm(Some(deadline))?;
+                self.timer_deadline = Some(deadline);
+            }
+            None
+        };
+        match self.poll.poll(events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+            Err(error) => return Err(error),
+        }
+        Ok(clock::now())
+    }
+
+    fn mark_ready(&mut self, events: &Events) {
+        let first_driver = FIRST_LISTENER + self.listeners.len();
+        for event in events {
+            match event.token() {
+                TIMER => self.timer_deadline = None,
+                Token(token) if token < first_driver => {
+                    self.listeners[token - FIRST_LISTENER].is_readable = true
+                }
+                Token(token) => self.mark_driver((token - first_driver) as u32, event),
+            }
+        }
+    }
+
+    fn mark_driver(&mut self, index: u32, event: &Readiness) {
+        let Some(driver) = self.drivers.get_mut(index as usize) else {
+            return;
+        };
+        driver.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        driver.is_writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+        enqueue(&mut self.ready, index, driver);
+    }
+
+    /// Gives each driver that was ready at the start its turn, once.
+    fn drive_ready(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(key) = self.ready.pop_front() else {
+                break;
+            };
+            if self
+                .drivers
+                .get(key.index as usize)
+                .is_some_and(|driver| driver.generation == key.generation)
+            {
+                self.drive(key.index, clock::now());
+            }
+        }
+    }
+
+    fn drive(&mut self, index: u32, now: Instant) {
+        let Some(driver) = self.drivers.get_mut(index as usize) else {
+            return;
+        };
+        driver.is_queued = false;
+        let mut workspace = Workspace {
+            payload: self.payload.as_deref(),
+            read_buffer: &mut self.read_buffer,
+            scratch: &mut self.scratch,
+        };
+        let before = (driver.received_bytes, driver.sent_bytes);
+        let outcome = driver.drive(&mut self.application, now, &mut workspace);
+        self.counters.received_bytes += driver.received_bytes - before.0;
+        self.counters.sent_bytes += driver.sent_bytes - before.1;
+        match outcome {
+            Outcome::Waiting => self.schedule(index),
+            Outcome::Unfinished => {
+                enqueue(&mut self.ready, index, driver);
+                self.schedule(index);
+            }
+            Outcome::Closed(reason) => self.close(index, now, reason),
+        }
+    }
+
+    /// Keeps the wheel at or before the driver's deadline. A deadline that moved away is left where it is, to be looked at when
+    /// it fires: a busy transfer moves its deadline at every drive.
+    fn schedule(&mut self, index: u32) {
+        let driver = &self.drivers[index as usize];
+        let session_deadline = self.application.poll_timeout(&driver.session);
+        let connection_deadline = driver.connection.poll_timeout();
+        let deadline = match (session_deadline, connection_deadline) {
+            (Some(session), Some(connection)) => session.min(connection),
+            (Some(deadline), None) | (None, Some(deadline)) => deadline,
+            (None, None) => {
+                self.wheel.cancel(index);
+                return;
+            }
+        };
+        if self
+            .wheel
+            .deadline(index)
+            .is_none_or(|scheduled| deadline < scheduled)
+        {
+            self.wheel.schedule(index, deadline);
+        }
+    }
+
+    fn close(&mut self, index: u32, now: Instant, reason: CloseReason) {
+        self.wheel.cancel(index);
+        let mut driver = self.drivers.remove(index as usize);
+        self.counters.connections -= 1;
+        // Dropping the socket closes it, which ends its registration too.
+        let _ = self.poll.registry().deregister(driver.transport.source());
+        driver.into_closed(&mut self.application, now, reason);
+    }
+
+    fn expire_timers(&mut self) {
+        let now = clock::now();
+        let mut expired = std::mem::take(&mut self.expired);
+        self.wheel.expire(now, &mut expired);
+        for index in expired.drain(..) {
+            let Some(driver) = self.drivers.get_mut(index as usize) else {
+                continue;
+            };
+            if driver
+                .connection
+                .poll_timeout()
+                .is_some_and(|deadline| deadline <= now)
+            {
+                driver.connection.handle_timeout(now);
+            }
+            if let Some(deadline) = self.application.poll_timeout(&driver.session)
+                && deadline <= now
+            {
+                self.application.observe_lag(now, now - deadline);
+                let (mut context, session) = driver.context(now);
+                self.application.handle_timeout(&mut context, session);
+            }
+            self.drive(index, now);
+        }
+        self.expired = expired;
+    }
+
+    fn accept(&mut self) {
+        if self.drain_deadline.is_some() {
+            return;
+        }
+        let now = clock::now();
+        for number in 0..self.listeners.len() {
+            let listener = &mut self.listeners[number];
+            if listener.retry_at.is_some_and(|retry_at| retry_at <= now) {
+                listener.retry_at = None;
+            }
+            if !listener.is_due() {
+                continue;
+            }
+            for _ in 0..ACCEPTS_PER_TURN {
+                if !self.accept_one(number, now) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Whether there may be another.
+    fn accept_one(&mut self, number: usize, now: Instant) -> bool {
+        let listener = &mut self.listeners[number];
+        let (stream, peer) = match listener.socket.accept() {
+            Ok(accepted) => accepted,
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    listener.is_readable = false;
+                    return false;
+                }
+                io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => return true,
+                // Out of descriptors or memory: what was accepted goes on, the rest waits in the backlog.
+                _ => {
+                    listener.retry_at = Some(now + ACCEPT_RETRY);
+                    return false;
+                }
+            },
+        };
+        self.counters.accepted += 1;
+        if let Some(session) = self.application.handle_accept(now, number, peer) {
+            self.insert(
+                Transport::new(stream),
+                Connection::server(now),
+                session,
+                peer,
+                now,
+            );
+        }
+        true
+    }
+
+    fn insert(
+        &mut self,
+        mut transport: Transport,
+        connection: Connection,
+        session: A::Session,
+        peer: SocketAddr,
+        now: Instant,
+    ) {
+        let entry = self.drivers.vacant_entry();
+        let index = entry.key() as u32;
+        let token = Token(FIRST_LISTENER + self.listeners.len() + index as usize);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // A small answer must not wait for the acknowledgement of the one before it.
+        let _ = transport.source().set_nodelay(true);
+        if self
+            .poll
+            .registry()
+            .register(transport.source(), token, interest)
+            .is_err()
+        {
+            return;
+        }
+        self.next_generation = self.next_generation.wrapping_add(1);
+        entry.insert(Driver::new(
+            transport,
+            connection,
+            session,
+            peer,
+            self.next_generation,
+        ));
+        self.counters.connections += 1;
+        self.drive(index, now);
+    }
+
+    /// The loop's heartbeat. Returns the time at which the turn ends.
+    fn tick(&mut self) -> Instant {
+        let now = clock::now();
+        if now < self.next_tick {
+            return now;
+        }
+        self.application.observe_lag(now, now - self.next_tick);
+        self.next_tick = now + TICK;
+        match self.application.handle_tick(now, &self.counters) {
+            Directive::GoOn => {}
+            Directive::Sweep => self.sweep(now, Sweep::Asked),
+            Directive::Drain => self.drain(now),
+        }
+        clock::now()
+    }
+
+    fn drain(&mut self, now: Instant) {
+        if self.drain_deadline.is_some() {
+            return;
+        }
+        self.drain_deadline = Some(now + DRAIN_TIMEOUT);
+        for listener in &mut self.listeners {
+            let _ = self.poll.registry().deregister(&mut listener.socket);
+        }
+        self.sweep(now, Sweep::Drain);
+    }
+
+    fn sweep(&mut self, now: Instant, sweep: Sweep) {
+        for (index, driver) in &mut self.drivers {
+            let (mut context, session) = driver.context(now);
+            self.application.handle_sweep(&mut context, session, sweep);
+            enqueue(&mut self.ready, index as u32, driver);
+        }
+    }
+
+    fn has_drained(&self, now: Instant) -> bool {
+        self.drain_deadline
+            .is_some_and(|deadline| self.drivers.is_empty() || now >= deadline)
+    }
+}
+
+impl Listener {
+    fn is_due(&self) -> bool {
+        self.is_readable && self.retry_at.is_none()
+    }
+}
+
+fn enqueue<S>(ready: &mut VecDeque<DriverKey>, index: u32, driver: &mut Driver<S>) {
+    if !driver.is_queued {
+        driver.is_queued = true;
+        ready.push_back(DriverKey {
+            index,
+            generation: driver.generation,
+        });
+    }
+}

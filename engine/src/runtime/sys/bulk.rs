@@ -1,0 +1,84 @@
+//! Bulk bytes without a copy: sent from a file's page cache, discarded inside the kernel.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::check;
+
+/// Sends up to `length` bytes of `file` from `offset` to `socket` (`sendfile(2)`), without moving the file's own position.
+///
+/// # Errors
+/// As `sendfile(2)`; `WouldBlock` when the socket's buffer is full.
+pub fn send_file(
+    socket: BorrowedFd<'_>,
+    file: &File,
+    offset: u64,
+    length: usize,
+) -> io::Result<usize> {
+    let mut position = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: both descriptors are open for the call's length and `position` is a valid off_t.
+    let sent = unsafe {
+        libc::sendfile(
+            socket.as_raw_fd(),
+            file.as_raw_fd(),
+            &raw mut position,
+            length,
+        )
+    };
+    check(sent as i64)
+}
+
+/// Throws away up to `length` received bytes without copying them out of the kernel (`recv(2)` with `MSG_TRUNC`, see `tcp(7)`).
+/// Returns how many; zero when the peer has closed its side.
+///
+/// # Errors
+/// As `recv(2)`; `WouldBlock` when nothing has arrived.
+pub fn discard(socket: BorrowedFd<'_>, length: usize) -> io::Result<usize> {
+    // SAFETY: with MSG_TRUNC on a TCP socket the kernel drops the data and never writes through the null pointer.
+    let discarded = unsafe {
+        libc::recv(
+            socket.as_raw_fd(),
+            std::ptr::null_mut(),
+            length,
+            libc::MSG_TRUNC,
+        )
+    };
+    check(discarded as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+        let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let (far, _) = listener.accept().expect("accepts");
+        (near, far)
+    }
+
+    #[test]
+    fn discarded_bytes_are_counted_and_what_follows_is_intact() {
+        let (mut near, mut far) = pair();
+        near.write_all(&[1; 1000]).expect("sends");
+        near.write_all(b"tail").expect("sends");
+        let mut discarded = 0;
+        while discarded < 1000 {
+            discarded += discard(far.as_fd(), 1000 - discarded).expect("discards");
+        }
+        let mut tail = [0; 4];
+        far.read_exact(&mut tail).expect("reads");
+        assert_eq!(&tail, b"tail");
+    }
+
+    #[test]
+    fn a_closed_peer_discards_zero() {
+        let (near, far) = pair();
+        drop(near);
+        assert_eq!(discard(far.as_fd(), 10).expect("end of stream"), 0);
+    }
+}

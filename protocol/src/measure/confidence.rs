@@ -1,0 +1,493 @@
+//! Whether a result can be taken at its word, and if not, why: each reason with the number that shows it.
+//!
+//! Owns the thresholds and the words. A reason never changes a grade; it says before the grade what to think of it.
+
+use super::goodput::Goodput;
+use super::phases::{self, load};
+use super::statistics::Sorted;
+use crate::message::report::{
+    Confidence, ConfidenceCode, ConfidenceLevel, ConfidenceReason, FlowSummary, NodeSummary,
+};
+use crate::message::samples::{Direction, ProbeTransport, TestSamples};
+use crate::message::test::{Phase, PhaseSpan};
+
+/// A client that sees this much more increase than the node does, at the median, in µs, was itself slow: two grades
+/// apart in the best range, and far above the scheduling noise of a browser's worker.
+pub const DEVICE_GAP_US: f64 = 10_000.0;
+/// A probe timer that is later than this at its 95th percentile, in µs, belongs to a device that can't keep up: half of
+/// the 50 ms between two probes.
+pub const TIMER_LATE_US: f64 = 25_000.0;
+/// Goodput that grows by more than this from the first third of a phase to the last had not reached the line's rate:
+/// twice the 5 % by which a client decides whether one more flow is worth it.
+pub const STILL_RISING_RATIO: f64 = 0.10;
+/// Loop lag of the node, 99th percentile, in µs, above which its own delay shows in grades: near half of the 5 ms of A+.
+pub const NODE_LAG_US: u64 = 2_000;
+/// A load that something other than the line held back for more than this share of its busy time may not have filled
+/// the line's queue.
+pub const LIMITED_RATIO: f64 = 0.25;
+/// Probes a second that a client is to send.
+pub const PROBES_PER_SECOND: f64 = 20.0;
+/// Fewer than this share of them leave gaps in the picture.
+pub const PROBES_SHARE_MIN: f64 = 0.8;
+/// Fewer answers than this in a phase, and its 95th percentile rests on one or two of them.
+pub const PROBES_MIN: usize = 30;
+/// A phase that lasted less than this share of its time in the timeline was cut short.
+const PHASE_SHARE_MIN: f64 = 0.8;
+
+/// What is known of one phase that is compared or graded.
+pub(super) struct PhaseEvidence {
+    pub(super) span: PhaseSpan,
+    pub(super) sent: usize,
+    /// Probes answered or lost.
+    pub(super) known: usize,
+    /// The client's median increase, less the node's, µs.
+    pub(super) device_gap_us: Option<f64>,
+    pub(super) down: Option<Goodput>,
+    pub(super) up: Option<Goodput>,
+}
+
+/// Weighs everything that speaks against a result. `phases` are the baseline and the graded phases that ran.
+pub(super) fn confidence(
+    samples: &TestSamples,
+    node: &NodeSummary,
+    phases: &[PhaseEvidence],
+) -> Confidence {
+    let reasons: Vec<ConfidenceReason> = [
+        incomplete(&samples.phases),
+        device_slow(phases),
+        timer_late(&samples.device.probe_timer_late_us),
+        not_saturated(phases),
+        node_busy(node),
+        limited(
+            node,
+            ConfidenceCode::ReceiverLimited,
+            |flow| flow.receiver_limited_ratio,
+            "the receiving device, not the line, held the download back",
+        ),
+        limited(
+            node,
+            ConfidenceCode::SenderLimited,
+            |flow| flow.send_buffer_limited_ratio,
+            "the node's send buffer, not the line, held the download back",
+        ),
+        too_few_probes(phases),
+        probe_fallback(samples),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let level = if reasons.is_empty() {
+        ConfidenceLevel::High
+    } else {
+        ConfidenceLevel::Reduced
+    };
+    Confidence { level, reasons }
+}
+
+fn reason(code: ConfidenceCode, value: f64, unit: &str, message: String) -> ConfidenceReason {
+    ConfidenceReason {
+        code,
+        message,
+        value,
+        unit: unit.to_owned(),
+    }
+}
+
+/// A phase in the words of a sentence.
+const fn name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Baseline => "idle phase",
+        Phase::DownloadWarmup => "download warm-up",
+        Phase::Download => "download phase",
+        Phase::UploadWarmup => "upload warm-up",
+        Phase::Upload => "upload phase",
+        Phase::Bidirectional => "phase with both directions",
+    }
+}
+
+const fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Down => "Download",
+        Direction::Up => "Upload",
+    }
+}
+
+fn incomplete(spans: &[PhaseSpan]) -> Option<ConfidenceReason> {
+    // The baseline gives the scale: a timeline may be shorter than 40 s, but its shares are fixed.
+    let planned = phases::single_user();
+    let length = |span: &PhaseSpan| (span.end_us - span.start_us) as f64;
+    let scale = spans
+        .first()
+        .filter(|span| span.phase == Phase::Baseline)
+        .map_or(1.0, |baseline| length(baseline) / length(&planned[0]));
+    let whole = planned
+        .iter()
+        .filter(|planned| {
+            spans.iter().any(|span| {
+                span.phase == planned.phase
+                    && length(span) >= PHASE_SHARE_MIN * scale * length(planned)
+            })
+        })
+        .count();
+    let missing = planned.len() - whole;
+    (missing > 0).then(|| {
+        reason(
+            ConfidenceCode::Incomplete,
+            missing as f64,
+            "phases",
+            format!(
+                "The test was stopped early: {missing} of its {} phases did not run to their end.",
+                planned.len()
+            ),
+        )
+    })
+}
+
+fn device_slow(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
+    let (gap_us, phase) = phases
+        .iter()
+        .filter(|phase| phases::is_graded(phase.span.phase))
+        .filter_map(|phase| Some((phase.device_gap_us?, phase.span.phase)))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (gap_us > DEVICE_GAP_US).then(|| {
+        let gap_ms = gap_us / 1_000.0;
+        reason(
+            ConfidenceCode::DeviceSlow,
+            gap_ms,
+            "ms",
+            format!(
+                "This device was slow, not only the line: in the {} it added {gap_ms:.0} ms of its own to the response \
+                 times. Close other programs and tabs, or try a faster device.",
+                name(phase)
+            ),
+        )
+    })
+}
+
+fn timer_late(late_us: &[u32]) -> Option<ConfidenceReason> {
+    let late_us = Sorted::new(late_us.iter().copied().map(f64::from).collect())?.percentile(95.0);
+    (late_us > TIMER_LATE_US).then(|| {
+        let late_ms = late_us / 1_000.0;
+        reason(
+            ConfidenceCode::DeviceTimerLate,
+            late_ms,
+            "ms",
+            format!(
+                "This device was too busy to measure on time: one probe in twenty left {late_ms:.0} ms late or more."
+            ),
+        )
+    })
+}
+
+fn not_saturated(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
+    let (rise, phase, direction) = phases
+        .iter()
+        .filter(|phase| phases::is_graded(phase.span.phase))
+        .flat_map(|phase| {
+            [(Direction::Down, phase.down), (Direction::Up, phase.up)]
+                .map(|(direction, goodput)| (phase.span.phase, direction, goodput))
+        })
+        .filter(|&(phase, direction, _)| load(phase).includes(direction))
+        .map(|(phase, direction, goodput)| (rise(goodput), phase, direction))
+        .max_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
+    (rise > STILL_RISING_RATIO).then(|| {
+        let rise_percent = rise * 100.0;
+        let seen = if rise == f64::MAX {
+            "carried nothing".to_owned()
+        } else {
+            format!("was still rising by {rise_percent:.0} %")
+        };
+        let value = if rise == f64::MAX { 0.0 } else { rise_percent };
+        reason(
+            ConfidenceCode::LoadNotSaturated,
+            value,
+            "%",
+            format!(
+                "The line may not have been full: in the {} the {} {seen}. The real delay under load may be higher.",
+                name(phase),
+                direction_name(direction).to_lowercase()
+            ),
+        )
+    })
+}
+
+/// How much goodput rose from the first third to the last; the largest number there is when there was none at all.
+fn rise(goodput: Option<Goodput>) -> f64 {
+    match goodput {
+        Some(goodput) if goodput.first_third_mbps > 0.0 => {
+            goodput.last_third_mbps / goodput.first_third_mbps - 1.0
+        }
+        Some(_) | None => f64::MAX,
+    }
+}
+
+fn node_busy(node: &NodeSummary) -> Option<ConfidenceReason> {
+    let lag_us = node.loop_lag_p99_us?;
+    (lag_us > NODE_LAG_US).then(|| {
+        let lag_ms = lag_us as f64 / 1_000.0;
+        reason(
+            ConfidenceCode::NodeBusy,
+            lag_ms,
+            "ms",
+            format!(
+                "The test server was busy: it reacted up to {lag_ms:.1} ms late, which is not your line's doing."
+            ),
+        )
+    })
+}
+
+/// How long something else than the line held the node's own sending back: the mean over the download flows, weighted by
+/// their bytes. For an upload the node only receives, and `TCP_INFO` knows such times of the sender alone.
+fn limited(
+    node: &NodeSummary,
+    code: ConfidenceCode,
+    ratio: impl Fn(&FlowSummary) -> f64,
+    what: &str,
+) -> Option<ConfidenceReason> {
+    let (mut weighted, mut bytes) = (0.0, 0.0);
+    for flow in &node.flows {
+        let ratio = ratio(flow);
+        if flow.direction == Direction::Down && ratio.is_finite() {
+            weighted += ratio.clamp(0.0, 1.0) * flow.bytes as f64;
+            bytes += flow.bytes as f64;
+        }
+    }
+    let ratio = if bytes > 0.0 { weighted / bytes } else { 0.0 };
+    (ratio > LIMITED_RATIO).then(|| {
+        let percent = ratio * 100.0;
+        reason(
+            code,
+            percent,
+            "%",
+            format!("For {percent:.0} % of the time {what}, so the line may not have been full."),
+        )
+    })
+}
+
+fn too_few_probes(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
+    let short = |phase: &&PhaseEvidence| {
+        let seconds = (phase.span.end_us - phase.span.start_us) as f64 / 1e6;
+        (phase.sent as f64) < seconds * PROBES_PER_SECOND * PROBES_SHARE_MIN
+            || phase.known < PROBES_MIN
+    };
+    let fewest = phases
+        .iter()
+        .filter(short)
+        .min_by_key(|phase| phase.known)?;
+    Some(reason(
+        ConfidenceCode::TooFewProbes,
+        fewest.known as f64,
+        "probes",
+        format!(
+            "Only {} measurements were made in the {}: too few to be sure.",
+            fewest.known,
+            name(fewest.span.phase)
+        ),
+    ))
+}
+
+fn probe_fallback(samples: &TestSamples) -> Option<ConfidenceReason> {
+    let way = match samples.probe_transport {
+        ProbeTransport::PingRole => return None,
+        ProbeTransport::MainRole => {
+            "shared a connection port with the load, as a firewall blocks the other one"
+        }
+        ProbeTransport::Http => "went by plain web requests, as WebSockets are blocked",
+    };
+    Some(reason(
+        ConfidenceCode::ProbeFallback,
+        samples.probes.len() as f64,
+        "probes",
+        format!("The measurements {way}: they are less exact."),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::report::tests::empty_samples;
+
+    fn steady(mbps: f64) -> Goodput {
+        Goodput {
+            mean_mbps: mbps,
+            p10_mbps: mbps,
+            p90_mbps: mbps,
+            first_third_mbps: mbps,
+            last_third_mbps: mbps,
+        }
+    }
+
+    fn evidence() -> Vec<PhaseEvidence> {
+        phases::single_user()
+            .into_iter()
+            .filter(|span| span.phase == Phase::Baseline || phases::is_graded(span.phase))
+            .map(|span| PhaseEvidence {
+                span,
+                sent: 200,
+                known: 200,
+                device_gap_us: Some(0.0),
+                down: load(span.phase).down.then(|| steady(50.0)),
+                up: load(span.phase).up.then(|| steady(10.0)),
+            })
+            .collect()
+    }
+
+    fn samples() -> TestSamples {
+        let mut samples = empty_samples();
+        samples.phases = phases::single_user();
+        samples
+    }
+
+    /// The one reason that this sample, node and evidence give.
+    fn only(
+        samples: &TestSamples,
+        node: &NodeSummary,
+        phases: &[PhaseEvidence],
+    ) -> (ConfidenceCode, f64) {
+        let confidence = confidence(samples, node, phases);
+        assert_eq!(confidence.reasons.len(), 1, "{confidence:?}");
+        (confidence.reasons[0].code, confidence.reasons[0].value)
+    }
+
+    fn flow(direction: Direction, bytes: u64, receiver: f64, send_buffer: f64) -> FlowSummary {
+        FlowSummary {
+            direction,
+            bytes,
+            duration_us: 0,
+            rtt_mean_us: 0,
+            rtt_max_us: 0,
+            rtt_min_us: 0,
+            cwnd_segments_max: 0,
+            retransmits: 0,
+            delivery_rate_max_bps: 0,
+            receiver_limited_ratio: receiver,
+            send_buffer_limited_ratio: send_buffer,
+        }
+    }
+
+    #[test]
+    fn a_result_that_nothing_speaks_against_has_high_confidence() {
+        let confidence = confidence(&samples(), &NodeSummary::default(), &evidence());
+        assert_eq!(confidence.level, ConfidenceLevel::High, "{confidence:?}");
+        assert!(confidence.reasons.is_empty());
+    }
+
+    #[test]
+    fn a_device_is_slow_when_it_sees_ten_ms_more_than_the_node() {
+        let mut phases = evidence();
+        phases[2].device_gap_us = Some(10_000.0);
+        assert_eq!(
+            confidence(&samples(), &NodeSummary::default(), &phases).level,
+            ConfidenceLevel::High
+        );
+        phases[2].device_gap_us = Some(12_500.0);
+        assert_eq!(
+            only(&samples(), &NodeSummary::default(), &phases),
+            (ConfidenceCode::DeviceSlow, 12.5)
+        );
+    }
+
+    #[test]
+    fn a_load_that_still_rises_or_never_was_is_not_saturated() {
+        let mut phases = evidence();
+        phases[1].down = Some(Goodput {
+            last_third_mbps: 60.0,
+            ..steady(50.0)
+        });
+        let (code, percent) = only(&samples(), &NodeSummary::default(), &phases);
+        assert_eq!(code, ConfidenceCode::LoadNotSaturated);
+        assert!((percent - 20.0).abs() < 1e-9);
+        phases[1].down = None;
+        assert_eq!(
+            only(&samples(), &NodeSummary::default(), &phases),
+            (ConfidenceCode::LoadNotSaturated, 0.0)
+        );
+    }
+
+    #[test]
+    fn a_direction_without_load_is_not_asked_to_saturate() {
+        let mut phases = evidence();
+        phases[1].up = Some(Goodput {
+            last_third_mbps: 5.0,
+            ..steady(1.0)
+        });
+        assert_eq!(
+            confidence(&samples(), &NodeSummary::default(), &phases).level,
+            ConfidenceLevel::High
+        );
+    }
+
+    #[test]
+    fn a_busy_node_says_so() {
+        let mut node = NodeSummary {
+            loop_lag_p99_us: Some(2_000),
+            ..NodeSummary::default()
+        };
+        assert_eq!(
+            confidence(&samples(), &node, &evidence()).level,
+            ConfidenceLevel::High
+        );
+        node.loop_lag_p99_us = Some(3_500);
+        assert_eq!(
+            only(&samples(), &node, &evidence()),
+            (ConfidenceCode::NodeBusy, 3.5)
+        );
+    }
+
+    #[test]
+    fn limited_flows_are_weighted_by_their_bytes_and_only_downloads_count() {
+        let mut node = NodeSummary {
+            flows: vec![
+                flow(Direction::Down, 300, 0.4, 0.0),
+                flow(Direction::Down, 100, 0.0, f64::NAN),
+                flow(Direction::Up, 1_000_000, 1.0, 1.0),
+            ],
+            ..NodeSummary::default()
+        };
+        let (code, percent) = only(&samples(), &node, &evidence());
+        assert_eq!(code, ConfidenceCode::ReceiverLimited);
+        assert!((percent - 30.0).abs() < 1e-9);
+        node.flows[0] = flow(Direction::Down, 300, 0.0, 0.9);
+        assert_eq!(
+            only(&samples(), &node, &evidence()).0,
+            ConfidenceCode::SenderLimited
+        );
+    }
+
+    #[test]
+    fn too_few_probes_a_late_timer_and_a_fallback_are_told() {
+        let mut phases = evidence();
+        phases[3].sent = 79;
+        phases[3].known = 79;
+        assert_eq!(
+            only(&samples(), &NodeSummary::default(), &phases),
+            (ConfidenceCode::TooFewProbes, 79.0)
+        );
+        let mut late = samples();
+        late.device.probe_timer_late_us = vec![30_000; 100];
+        assert_eq!(
+            only(&late, &NodeSummary::default(), &evidence()),
+            (ConfidenceCode::DeviceTimerLate, 30.0)
+        );
+        let mut fallback = samples();
+        fallback.probe_transport = ProbeTransport::Http;
+        assert_eq!(
+            only(&fallback, &NodeSummary::default(), &evidence()).0,
+            ConfidenceCode::ProbeFallback
+        );
+    }
+
+    #[test]
+    fn a_test_that_was_stopped_is_incomplete_and_a_shorter_timeline_is_not() {
+        let mut stopped = samples();
+        stopped.phases.pop();
+        stopped.phases[4].end_us = 27_000_000;
+        assert_eq!(
+            only(&stopped, &NodeSummary::default(), &evidence()),
+            (ConfidenceCode::Incomplete, 2.0)
+        );
+        let mut short = samples();
+        short.phases = phases::scaled(std::time::Duration::from_secs(8));
+        assert!(incomplete(&short.phases).is_none());
+    }
+}

@@ -1,0 +1,21 @@
+//! From raw samples to the report: phases, statistics, grades and the confidence in them.
+//!
+//! Owns every number that a result shows; nothing else in the system computes one. Pure: the samples and what the
+//! node counted go in, the report comes out. Refuses to know who collected the samples, or how. Inside, times are
+//! microseconds as `f64` (whole microseconds below 2^53 are exact in it); milliseconds appear only in the report.
+
+pub mod confidence;
+pub mod fault;
+pub mod grade;
+pub mod phases;
+pub mod report;
+pub mod statistics;
+
+mod check;
+mod direction;
+mod goodput;
+mod latency;
+mod node_view;
+
+#[cfg(test)]
+mod simulated_tests;
