@@ -33,6 +33,8 @@ const EXTENSIONS: &[&str] = &[
 struct Source {
     path: String,
     text: String,
+    /// Whether its parent declares it under `#[cfg(test)]`.
+    is_test: bool,
 }
 
 type Rule = fn(&Source) -> Option<String>;
@@ -52,6 +54,7 @@ pub(crate) fn run() -> Result<Counts> {
     let root = workspace::root();
     let mut sources = Vec::new();
     collect(&root, &root, &mut sources)?;
+    mark_tests(&mut sources);
     println!("{} files looked at", sources.len());
     Ok(RULES
         .iter()
@@ -107,10 +110,45 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> std::io::Re
             sources.push(Source {
                 path: shown,
                 text: std::fs::read_to_string(&path)?,
+                is_test: false,
             });
         }
     }
     Ok(())
+}
+
+/// Marks the modules that exist in tests only: `#[cfg(test)]` and then `mod name;` in the folder's `mod.rs` or `lib.rs`.
+fn mark_tests(sources: &mut [Source]) {
+    let mut tests = Vec::new();
+    for source in sources.iter().filter(|source| source.is_rust()) {
+        let Some(folder) = Path::new(&source.path).parent() else {
+            continue;
+        };
+        for after in source.text.split("#[cfg(test)]").skip(1) {
+            let declared = after.trim_start().strip_prefix("mod ");
+            if let Some((name, _)) = declared.and_then(|rest| rest.split_once(';'))
+                && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            {
+                tests.push(
+                    folder
+                        .join(name)
+                        .with_extension("rs")
+                        .to_string_lossy()
+                        .into_owned(),
+                );
+                tests.push(
+                    folder
+                        .join(name)
+                        .join("mod.rs")
+                        .to_string_lossy()
+                        .into_owned(),
+                );
+            }
+        }
+    }
+    for source in sources {
+        source.is_test = tests.contains(&source.path);
+    }
 }
 
 impl Source {
@@ -172,13 +210,14 @@ fn unsafe_code(source: &Source) -> Option<String> {
 }
 
 fn pure_half(source: &Source) -> Option<String> {
-    if !source.path.starts_with("protocol/src/") {
+    if !source.path.starts_with("protocol/src/") || source.is_test {
         return None;
     }
     let before_tests = source.text.split("#[cfg(test)]").next().unwrap_or_default();
     let product = Source {
         path: source.path.clone(),
         text: before_tests.to_owned(),
+        is_test: false,
     };
     let banned = [
         "std::net::Tcp",
@@ -264,6 +303,7 @@ mod tests {
         Source {
             path: path.into(),
             text: text.into(),
+            is_test: false,
         }
     }
 
@@ -287,6 +327,21 @@ mod tests {
         let text = "//! Pure.\n#[cfg(test)]\nmod tests { use std::fs; }\n";
         assert!(pure_half(&source("protocol/src/a.rs", text)).is_none());
         assert!(pure_half(&source("protocol/src/a.rs", "use std::fs;\n")).is_some());
+    }
+
+    #[test]
+    fn a_module_declared_for_tests_is_a_test() {
+        let mut sources = [
+            source(
+                "protocol/src/a/mod.rs",
+                "#[cfg(test)]\nmod golden;\nmod real;\n",
+            ),
+            source("protocol/src/a/golden.rs", "use std::fs;\n"),
+            source("protocol/src/a/real.rs", "use std::fs;\n"),
+        ];
+        mark_tests(&mut sources);
+        assert!(pure_half(&sources[1]).is_none());
+        assert!(pure_half(&sources[2]).is_some());
     }
 
     #[test]
