@@ -7,6 +7,7 @@
 
 pub mod bulk;
 pub mod clock;
+pub mod process;
 pub mod receive;
 pub mod shared_memory;
 pub mod tcp;

@@ -12,6 +12,9 @@ use super::{Bounded, Config, CorsOrigins, Limits, Listen, LogFormat, LogLevel};
 /// Longest node name, bytes.
 const NODE_NAME_BYTES_MAX: usize = 64;
 
+/// Every Linux has it and allows it to everybody.
+const LOSS_BASED_EVERYWHERE: &str = "reno";
+
 /// What the machine says, asked by the caller.
 pub struct Kernel<'a> {
     /// The default node name.
@@ -68,9 +71,7 @@ impl Parser<'_> {
         let node_name = self.parse_or(Key::NodeName, &kernel.host_name, node_name);
         let cores = kernel.cores.clamp(1, 64).to_string();
         let loops = self.bounded_or(Key::Loops, &cores);
-        let congestion_control = self.parse(Key::CongestionControl, |name| {
-            (kernel.offers_congestion_control)(name).map(|()| name.to_owned())
-        });
+        let congestion_control = self.congestion_control(kernel);
         let log_level = self.choice(
             Key::LogLevel,
             &[
@@ -133,6 +134,25 @@ impl Parser<'_> {
         self.parse(key, |text| {
             text.parse().map_err(|_| Setting::of(key).requirement())
         })
+    }
+
+    /// One that was asked for must be there. The default gives way, but to a loss-based one only: a load that
+    /// avoids queues by itself (bbr) would hide what the node is to find.
+    fn congestion_control(&mut self, kernel: &Kernel<'_>) -> Option<String> {
+        let offers = kernel.offers_congestion_control;
+        let key = Key::CongestionControl;
+        let is_default =
+            (self.sources.value(key)).is_some_and(|given| given.source == Source::Default);
+        let name = self.parse(key, |name| match offers(name) {
+            Err(_) if is_default && offers(LOSS_BASED_EVERYWHERE).is_ok() => {
+                Ok(LOSS_BASED_EVERYWHERE.to_owned())
+            }
+            offered => offered.map(|()| name.to_owned()),
+        })?;
+        if let Some((_, given)) = self.values.iter_mut().find(|(known, _)| *known == key) {
+            given.text.clone_from(&name);
+        }
+        Some(name)
     }
 
     fn ports_differ(&mut self, port: Option<u16>, ping_port: Option<u16>) {

@@ -210,3 +210,19 @@ fn a_configuration_survives_the_way_to_a_child() {
     let json = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
 }
+
+#[test]
+fn where_cubic_is_not_allowed_the_default_is_reno_and_an_explicit_cubic_is_refused() {
+    let kernel = Kernel {
+        offers_congestion_control: &|name| match name {
+            "reno" | "bbr" => Ok(()),
+            _ => Err("needs root".to_owned()),
+        },
+        ..kernel()
+    };
+    let loaded = load(&Sources::default(), &kernel).unwrap();
+    assert_eq!(loaded.config.congestion_control, "reno");
+    assert!(effective_toml(&loaded).contains("congestion_control = \"reno\""));
+    let error = load(&flags(&[(Key::CongestionControl, "cubic")]), &kernel).unwrap_err();
+    assert_eq!(error.to_string(), "--congestion-control cubic: needs root");
+}

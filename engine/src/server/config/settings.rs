@@ -215,6 +215,7 @@ pub const SETTINGS: &[Setting] = &[
         env: "BUFFERBLOATD_CONGESTION_CONTROL",
         value_name: "NAME",
         default: Some("cubic"),
+        default_note: "cubic, or reno where the kernel does not allow it",
         help: "TCP congestion control of the load; the kernel must offer it",
         ..BASE
     },
