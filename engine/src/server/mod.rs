@@ -1,1 +1,3 @@
 //! The node: roles, endpoints and configuration on top of the runtime.
+
+pub mod assets;
