@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { GoodputBins, BinCounter } from "./goodput_bins";
+import { timeline } from "./fake_machinery";
 import { SampleLog } from "./samples";
 import { loadStretches, phaseAt, phasesUntil } from "./timeline";
 import { UploadWindow, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN } from "./upload_window";
-import type { Phase, PhaseSpan } from "../protocol";
 
 function sent(sequence: number, sent_us: number) {
   return { sequence, sent_us, late_us: 0 };
@@ -11,18 +11,6 @@ function sent(sequence: number, sent_us: number) {
 
 function answered(sequence: number, received_us: number, inside_us = 0) {
   return { sequence, received_us, node_receive_us: 5_000_000, node_send_us: 5_000_000 + inside_us };
-}
-
-export function timeline(): PhaseSpan[] {
-  const spans: [Phase, number, number][] = [
-    ["baseline", 0, 5],
-    ["download_warmup", 5, 10],
-    ["download", 10, 20],
-    ["upload_warmup", 20, 25],
-    ["upload", 25, 35],
-    ["bidirectional", 35, 40],
-  ];
-  return spans.map(([phase, from_s, to_s]) => ({ phase, start_us: from_s * 1e6, end_us: to_s * 1e6 }));
 }
 
 describe("SampleLog", () => {
