@@ -11,3 +11,4 @@ pub mod scoreboard;
 pub mod serve;
 pub mod supervisor;
 pub mod token;
+pub mod assets;

@@ -186,7 +186,7 @@ export class TestRun {
       this.registry,
       this.log,
       () => this.#handleTick(),
-      () => this.#halt("lost"),
+      (at_us) => this.#halt("lost", at_us),
     );
     const query = `?test_id=${this.admission.test_id}`;
     const transport = await this.#orHalted(
@@ -358,7 +358,8 @@ export class TestRun {
     );
   }
 
-  #halt(by: Halt): void {
+  /** `at_us`: what was measured before it is sound. */
+  #halt(by: Halt, at_us = this.elapsed_us): void {
     if (this.step === "over") return;
     const isMeasured = this.step === "settling" || this.step === "reporting";
     // Once everything is measured only the user's own Stop still matters, and it drops the result.
@@ -366,7 +367,7 @@ export class TestRun {
     if (isMeasured || this.step === "admitting") this.#abort.abort();
     if (this.#haltedBy !== null) return;
     this.#haltedBy = by;
-    this.#halted_us = this.elapsed_us;
+    this.#halted_us = Math.max(0, at_us);
     this.#ticker.halt();
     this.#handleUpdate();
   }
@@ -374,9 +375,9 @@ export class TestRun {
   /** Ten times a second, from the probe worker. */
   #handleTick(): void {
     const now = this.#machinery.epoch_us();
-    const wasAsleep = this.step === "running" && now - this.#tickEpochUs > ASLEEP_US;
+    const awake_us = Math.round(this.#tickEpochUs - this.#startEpochUs);
+    if (this.step === "running" && now - this.#tickEpochUs > ASLEEP_US) this.#halt("asleep", awake_us);
     this.#tickEpochUs = now;
-    if (wasAsleep) this.#halt("asleep");
     const { phase } = this;
     if (phase !== null && isRamping(phase)) {
       for (const [index, load] of this.#loads.entries()) {

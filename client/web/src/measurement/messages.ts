@@ -48,5 +48,6 @@ export type ProbeNotice =
   | { type: "connected"; transport: ProbeTransport }
   | { type: "unreachable" }
   | { type: "batch"; sent: SentProbe[]; answered: AnsweredProbe[]; node_rtt: NodeRttSample[] }
-  | { type: "lost" }
+  /** The connection broke at `at_us` and could not be had again. */
+  | { type: "lost"; at_us: number }
   | { type: "ended" };

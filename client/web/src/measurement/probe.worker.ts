@@ -115,11 +115,12 @@ async function connect(): Promise<void> {
 async function reconnect(): Promise<void> {
   if (urls === null || schedule === null) return;
   const url = transport === "main_role" ? urls.main_role : urls.ping_role;
+  const lost_us = now_us();
   const deadline_us = epochUs() + RECONNECT_LIMIT_MS * 1000;
   while (!isEnding) {
     const left_ms = (deadline_us - epochUs()) / 1000;
     if (left_ms <= 0) {
-      scope.postMessage({ type: "lost" });
+      scope.postMessage({ type: "lost", at_us: lost_us });
       return;
     }
     const opened = await openSocket(url, left_ms);

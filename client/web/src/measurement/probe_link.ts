@@ -14,13 +14,16 @@ export class ProbeLink {
   readonly #port: WorkerPort<ProbeOrder, ProbeNotice>;
   readonly #connected: Promise<ProbeTransport | null>;
 
-  /** `handleTick` is called with every batch, ten times a second; `handleLost` when the connection is beyond recovery. */
+  /**
+   * `handleTick` is called with every batch, ten times a second; `handleLost`, with the time at which the connection
+   * broke, when it is beyond recovery.
+   */
   constructor(
     port: WorkerPort<ProbeOrder, ProbeNotice>,
     registry: FlowRegistry,
     log: SampleLog,
     handleTick: () => void,
-    handleLost: () => void,
+    handleLost: (at_us: number) => void,
   ) {
     this.#port = port;
     registry.register(FLOW_ID, { kind: "worker", end: () => port.post({ type: "end" }), force: () => port.terminate() });
@@ -39,7 +42,7 @@ export class ProbeLink {
             handleTick();
             break;
           case "lost":
-            handleLost();
+            handleLost(notice.at_us);
             break;
           case "ended":
             port.terminate();
