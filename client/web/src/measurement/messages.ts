@@ -33,6 +33,8 @@ export type ProbeUrls = { ping_role: string; main_role: string; http: string };
 export type ProbeOrder =
   | { type: "connect"; urls: ProbeUrls }
   | { type: "run"; start_epoch_us: number; end_us: number }
+  /** Send no more, but take the answers that are still out. */
+  | { type: "hush" }
   | { type: "end" };
 
 /** A probe that was sent, and how late the timer was that sent it. */

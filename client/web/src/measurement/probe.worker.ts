@@ -32,6 +32,7 @@ let urls: ProbeUrls | null = null;
 let startEpochUs = 0;
 let schedule: ProbeSchedule | null = null;
 let isEnding = false;
+let isHushed = false;
 let httpAbort: AbortController | null = null;
 let sent: SentProbe[] = [];
 let answered: AnsweredProbe[] = [];
@@ -165,12 +166,12 @@ function handleText(text: string, at_us: number): void {
 
 function arm(): void {
   const due_us = schedule?.pollTimeout() ?? null;
-  if (due_us === null || isEnding) return;
+  if (due_us === null || isEnding || isHushed) return;
   setTimeout(fire, Math.max(0, (due_us - now_us()) / 1000));
 }
 
 function fire(): void {
-  if (schedule === null || isEnding) return;
+  if (schedule === null || isEnding || isHushed) return;
   const sent_us = now_us();
   const probe = schedule.pollProbe(sent_us);
   // A timer may fire a fraction of a millisecond early; then it is armed again.
@@ -228,6 +229,9 @@ scope.onmessage = (event) => {
       arm();
       // Also the page's heartbeat: unlike its own timers these messages are not slowed down in a hidden tab.
       setInterval(postBatch, BATCH_INTERVAL_MS);
+      break;
+    case "hush":
+      isHushed = true;
       break;
     case "end":
       isEnding = true;

@@ -8,6 +8,7 @@
 pub mod bulk;
 pub mod clock;
 pub mod receive;
+pub mod shared_memory;
 pub mod tcp;
 pub mod timer;
 
