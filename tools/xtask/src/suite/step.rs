@@ -130,7 +130,11 @@ fn page() -> Result<Counts> {
     Ok([install, types, lint, tests].into_iter().sum())
 }
 
-fn release_build() -> Result<Counts> {
+/// Builds the daemon as users get it.
+///
+/// # Errors
+/// When cargo can't be started.
+pub(crate) fn release_build() -> Result<Counts> {
     one(&mut cargo(&[
         "build",
         "--locked",
