@@ -115,6 +115,12 @@ impl Daemon {
         (Ipv4Addr::LOCALHOST, self.ping_port).into()
     }
 
+    /// The supervisor's process id.
+    #[must_use]
+    pub(crate) fn process_id(&self) -> u32 {
+        self.group.child.id()
+    }
+
     /// Asks it to stop, as a service manager does, and waits until it has.
     ///
     /// # Errors

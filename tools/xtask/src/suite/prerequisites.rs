@@ -38,6 +38,7 @@ const PROGRAMS: &[Program] = &[
     debian("wrk", "wrk"),
     debian("python3", "python3"),
     debian("ps", "procps"),
+    debian("taskset", "util-linux"),
     debian("g++", "g++"),
 ];
 
