@@ -15,9 +15,9 @@ pub(crate) fn run() -> Result<Counts> {
     let folder = workspace::scratch("browser")?;
     let daemon = Daemon::start(Place::Loopback, &folder)?;
     let mut e2e = npm(&["run", "e2e"]);
-    e2e.env("BASE_URL", daemon.url())
+    e2e.env("BUFFERBLOAT_URL", daemon.url())
         .env("BUFFERBLOATD", workspace::release_daemon())
-        .env("SCREENSHOTS_DIR", &folder);
+        .env("E2E_OUTPUT", &folder);
     let counts = counted(&mut e2e, Runner::Vitest)?;
     daemon.stop()?;
     Ok(counts)
