@@ -156,7 +156,7 @@ fn page() -> Result<Counts> {
             let status = json.and_then(|json| json.get("statusCode")?.as_u64());
             match status {
                 Some(status) => {
-                    println!("page skipped: the registry answers no audit (HTTP {status})")
+                    println!("page skipped: the registry answers no audit (HTTP {status})");
                 }
                 None => println!("page skipped: the registry of `npm audit` can't be reached"),
             }
