@@ -167,7 +167,7 @@ impl<A: Application> EventLoop<A> {
             match event.token() {
                 TIMER => self.timer_deadline = None,
                 Token(token) if token < first_driver => {
-                    self.listeners[token - FIRST_LISTENER].is_readable = true
+                    self.listeners[token - FIRST_LISTENER].is_readable = true;
                 }
                 Token(token) => self.mark_driver((token - first_driver) as u32, event),
             }
@@ -357,7 +357,7 @@ impl<A: Application> EventLoop<A> {
             let now = clock::monotonic_now();
             match Transport::connect(peer, local) {
                 Ok(transport) => {
-                    self.insert(Driver::connecting(transport, session, peer, now), now)
+                    self.insert(Driver::connecting(transport, session, peer, now), now);
                 }
                 Err(error) => self.application.handle_connect_failed(now, session, &error),
             }
