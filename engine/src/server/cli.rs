@@ -31,7 +31,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let loaded = match configuration(&matches) {
         Ok(loaded) => loaded,
         Err(errors) => {
-            eprintln!("{errors}");
+            os_error::complain(&errors);
             return ExitCode::from(EXIT_USAGE);
         }
     };

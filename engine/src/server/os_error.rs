@@ -12,6 +12,11 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
+/// Tells it on standard error, for what happens before or without a log. A closed one is no reason to panic.
+pub fn complain(text: &dyn std::fmt::Display) {
+    let _ = io::Write::write_all(&mut io::stderr(), format!("{text}\n").as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,7 +46,10 @@ fn a_wrong_file_is_told_with_its_place() {
             "[limits]\ntests_max = -1",
             "[limits] tests_max = -1: must be 1 to 1024",
         ),
-        ("[limit]\ntests_max = 1", "limit: unknown key"),
+        (
+            "[limit]\ntests_max = 1",
+            "[limit]: unknown key; did you mean [limits]?",
+        ),
         (
             "node_nmae = \"x\"",
             "node_nmae: unknown key; did you mean node_name?",

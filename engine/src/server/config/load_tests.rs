@@ -130,7 +130,8 @@ fn an_unknown_key_is_told_with_the_nearest() {
         "config.toml: tests_max: unknown key; did you mean [limits] tests_max?"
     );
     assert!(
-        file_error("[zebra]\nx = 1").starts_with("config.toml: zebra: unknown key; `bufferbloatd")
+        file_error("[zebra]\nx = 1")
+            .starts_with("config.toml: [zebra]: unknown key; `bufferbloatd")
     );
 }
 

@@ -82,6 +82,7 @@ impl Sources {
                         self.add_value(file, &name, &key, &value, &mut errors);
                     }
                 }
+                toml::Value::Table(_) => errors.push(unknown_table(file, &name)),
                 value => self.add_value(file, "", &name, &value, &mut errors),
             }
         }
@@ -160,6 +161,19 @@ fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     ConfigError::File {
         file: file.to_owned(),
         reason: format!("not valid TOML{place}: {message}"),
+    }
+}
+
+fn unknown_table(file: &str, name: &str) -> ConfigError {
+    let tables = SETTINGS.iter().map(|setting| setting.table);
+    let nearest = tables
+        .map(|table| (strsim::jaro_winkler(table, name), table))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0));
+    ConfigError::UnknownKey {
+        file: file.to_owned(),
+        key: format!("[{name}]"),
+        suggestion: nearest.map(|(_, table)| format!("[{table}]")),
     }
 }
 

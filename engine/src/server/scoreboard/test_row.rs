@@ -144,8 +144,10 @@ plain_atomics! {
 }
 
 plain_atomics! {
-    /// What one loop has of one test. Only that loop writes it (the supervisor, when the loop is dead).
+    /// What one loop has of one test. Only that loop writes it (the supervisor, when the loop is dead). A cache line of
+    /// its own: loops that serve one test must not slow each other down.
     #[derive(Debug)]
+    #[repr(align(64))]
     pub(super) struct LoopCell {
         generation: AtomicU64,
         open_flows: AtomicU64,
@@ -188,6 +190,11 @@ impl LoopCell {
         } else {
             LoopCounts::default()
         }
+    }
+
+    /// Whether the loop had anything to do with the test of `generation`.
+    pub(super) fn is_of(&self, generation: u64) -> bool {
+        self.generation.load(Acquire) == generation
     }
 
     /// The loop is dead, its flows with it; what it counted stays.

@@ -250,6 +250,12 @@ impl TestTable {
             })
     }
 
+    /// Whether loop `loop_index` had a flow or a byte of the test: by this a report chooses whose lag counts.
+    #[must_use]
+    pub fn has_served(&self, seat: TestSeat, loop_index: usize) -> bool {
+        self.bodies[seat.row].cells[loop_index].is_of(seat.generation)
+    }
+
     /// A place for a flow's record; `None` when the test has [`FLOW_RECORDS_MAX`] already or its seat is stale.
     #[must_use]
     pub fn claim_flow(&self, seat: TestSeat) -> Option<FlowSlot> {

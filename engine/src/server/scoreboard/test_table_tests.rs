@@ -86,6 +86,7 @@ fn flows_and_bytes_are_summed_over_the_loops_and_die_with_their_loop() {
     table.flow_closed(seat, 0);
     assert_eq!(table.open_flows(seat), 2);
     assert_eq!(table.bytes(seat), (11, 3));
+    assert!(table.has_served(seat, 127) && !table.has_served(seat, 1));
     table.release_loop(127);
     assert_eq!(table.open_flows(seat), 1);
     assert_eq!(table.bytes(seat), (11, 3));

@@ -20,11 +20,11 @@ pub fn run(handover_fd: &str) -> ExitCode {
     let handover = match Handover::take(handover_fd) {
         Ok(handover) => handover,
         Err(error) => {
-            eprintln!(
-                "{HANDOVER_VARIABLE}={handover_fd}: {}; the supervisor sets this variable for its own \
-                 processes, unset it",
-                os_error::reason(&error)
-            );
+            let reason = os_error::reason(&error);
+            os_error::complain(&format!(
+                "{HANDOVER_VARIABLE}={handover_fd}: {reason}; the supervisor sets this variable for its own \
+                 processes, unset it"
+            ));
             return ExitCode::FAILURE;
         }
     };

@@ -43,7 +43,7 @@ pub fn run(loaded: Loaded, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) ->
     match Supervisor::new(loaded) {
         Ok(mut supervisor) => supervisor.run(reload),
         Err(reason) => {
-            eprintln!("{reason}");
+            os_error::complain(&reason);
             ExitCode::FAILURE
         }
     }
@@ -57,7 +57,7 @@ struct Supervisor {
     poll: Poll,
     signals: Signals,
     is_ready: bool,
-    has_terminal: bool,
+    ends_with_terminal: bool,
     phase: Phase,
 }
 
@@ -76,7 +76,8 @@ enum Phase {
 
 impl Supervisor {
     fn new(loaded: Loaded) -> Result<Self, String> {
-        // First, so that a signal during the start is not lost.
+        let ends_with_terminal = has_terminal() && !is_hangup_ignored();
+        // Before all else, so that a signal during the start is not lost.
         let (poll, signals) = watch_signals()
             .map_err(|error| format!("cannot wait for signals: {}", os_error::reason(&error)))?;
         raise_limit(&loaded.config);
@@ -113,7 +114,7 @@ impl Supervisor {
             poll,
             signals,
             is_ready: false,
-            has_terminal: has_terminal(),
+            ends_with_terminal,
             phase: Phase::Serving,
         })
     }
@@ -186,7 +187,7 @@ impl Supervisor {
         for signal in pending {
             match signal {
                 SIGTERM | SIGINT => self.handle_stop(),
-                SIGHUP if self.has_terminal && !has_terminal() => self.handle_stop(),
+                SIGHUP if self.ends_with_terminal && !has_terminal() => self.handle_stop(),
                 SIGHUP => self.handle_reload(reload),
                 // SIGCHLD has done its work by waking the loop.
                 _ => {}
@@ -289,6 +290,17 @@ fn raise_limit(config: &Config) {
 /// A controlling terminal that is still there.
 fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Started by `nohup`: the terminal's end is not to be ours.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal n is bit n - 1.
+    ignored.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }
 
 fn open_all(config: &Config) -> Result<Vec<(Role, RoleListeners)>, ListenError> {

@@ -144,7 +144,10 @@ impl Process {
                 }
                 self.child = Some(child);
                 self.was_started = true;
-                self.publish(board, RoleState::Starting);
+                // Nobody is sent to a process that was down before it has shown that it lives.
+                if !self.policy.is_on_trial() {
+                    self.publish(board, RoleState::Starting);
+                }
             }
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or(libc::EIO);

@@ -101,6 +101,12 @@ impl RestartPolicy {
         self.standing
     }
 
+    /// Whether it was down when it was started last, and has not lived long enough since to be trusted.
+    #[must_use]
+    pub const fn is_on_trial(&self) -> bool {
+        self.is_on_trial
+    }
+
     /// What to do. `oldest_heartbeat` is the oldest of all its loops; `None` while one has not beaten at all.
     pub fn poll(&mut self, now: Instant, oldest_heartbeat: Option<Instant>) -> Action {
         if now - self.polled_at >= BLIND_AFTER {
