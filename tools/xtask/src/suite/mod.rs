@@ -20,6 +20,17 @@ use anyhow::{Result, bail};
 pub(crate) use count::Counts;
 use step::{STEPS, Step};
 
+/// Builds the daemon as users get it, so that a chore never runs an old one.
+///
+/// # Errors
+/// When it doesn't build.
+pub(crate) fn build_daemon() -> Result<()> {
+    if step::release_build()?.failed > 0 {
+        bail!("the daemon doesn't build");
+    }
+    Ok(())
+}
+
 /// Runs the steps (all, or the named ones), printing as it goes; fails when anything failed.
 ///
 /// # Errors

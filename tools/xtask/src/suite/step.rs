@@ -130,7 +130,11 @@ fn page() -> Result<Counts> {
     Ok([install, types, lint, tests].into_iter().sum())
 }
 
-fn release_build() -> Result<Counts> {
+/// Builds the daemon as users get it.
+///
+/// # Errors
+/// When cargo can't be started.
+pub(crate) fn release_build() -> Result<Counts> {
     one(&mut cargo(&[
         "build",
         "--locked",
@@ -179,6 +183,20 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// Sees to it that the page's packages are installed, for a step that runs without the page's own.
+///
+/// # Errors
+/// When npm can't install them.
+pub(crate) fn install_page_packages() -> Result<()> {
+    if !page_folder().join("node_modules").is_dir() {
+        anyhow::ensure!(
+            one(&mut npm(&["ci", "--no-audit", "--no-fund"]))?.failed == 0,
+            "the page's packages could not be installed"
+        );
+    }
+    Ok(())
 }
 
 /// npm in the page's folder.
