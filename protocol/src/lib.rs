@@ -9,6 +9,8 @@ pub mod http1;
 pub mod limits;
 pub mod measure;
 pub mod message;
+pub mod pacing;
+pub mod profile;
 #[cfg(any(test, feature = "simulate"))]
 pub mod simulate;
 pub mod time;

@@ -71,3 +71,28 @@ pub const REPORT_NODE_RTT_PINGS_MAX: usize = 64;
 pub const REPORT_FLOW_COUNT_SAMPLES_MAX: usize = 1_000;
 /// Latest time in a report, microseconds since the start of the test: the longest session and 30 s of answers.
 pub const REPORT_TIME_US_MAX: u64 = 330_000_000;
+
+/// Flows that one profile may have.
+pub const PROFILE_FLOWS_MAX: usize = 8;
+/// Lowest rate of a profile's flow, bits a second.
+pub const PROFILE_RATE_BPS_MIN: u64 = 1_000;
+/// Highest rate of a profile's flow, bits a second; also what `set_demand` is held to.
+pub const PROFILE_RATE_BPS_MAX: u64 = 10_000_000_000;
+/// Most messages or frames a second of one flow.
+pub const PROFILE_CADENCE_MAX: u32 = 1_000;
+/// Longest time that a segment or the pause after it may last, ms.
+pub const PROFILE_PERIOD_MS_MAX: u32 = 60_000;
+/// Most bytes that a flow may release at once after a pause, as configured.
+pub const PROFILE_BURST_BYTES_MAX: u32 = 1024 * 1024;
+/// Longest name, activity or description of a profile, bytes.
+pub const PROFILE_TEXT_BYTES_MAX: usize = 256;
+/// Largest traffic message in a profile session, bytes.
+pub const TRAFFIC_MESSAGE_BYTES_MAX: usize = WEBSOCKET_MESSAGE_BYTES_MAX;
+/// One-way delays that a receiver keeps between two summaries; beyond it, it keeps every second one, and so on.
+pub const RECEIVER_DELAYS_MAX: usize = 4_096;
+/// Users whose samples one report may hold.
+pub const REPORT_USERS_MAX: usize = 16;
+/// Traffic messages that one user's samples may hold.
+pub const REPORT_MESSAGES_MAX: usize = 20_000;
+/// Video segments that one user's samples may hold.
+pub const REPORT_SEGMENTS_MAX: usize = 1_000;

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod assets;
 pub mod cli;
+pub mod close_code;
 pub mod config;
 pub mod context;
 pub mod endpoints;
@@ -13,6 +14,7 @@ pub mod log;
 pub mod node;
 pub mod os_error;
 pub mod query;
+pub mod refusal;
 pub mod reply;
 pub mod roles;
 pub mod scoreboard;

@@ -12,12 +12,14 @@ use protocol::message::socket::{NodeMessage, UploaderMessage};
 use protocol::time::Instant;
 
 use super::address::AddressFlows;
+use super::close_code;
 use super::config::Config;
 use super::context::DrainSignal;
 use super::endpoints::{self, tests, upload};
 use super::flow::{FlowEnd, FlowLimits, LoadFlow};
 use super::identity::address_key;
 use super::query::Query;
+use super::refusal::FlowRefusal;
 use super::reply::Reply;
 use super::roles::{EndpointGroup, PING, Role};
 use super::scoreboard::{Closed, LoopSlot, RoleState, Scoreboard, TestLimits, TestSeat, second_of};
@@ -27,57 +29,6 @@ use crate::runtime::application::{Application, Context, Counters, Directive, Swe
 
 /// A test's flows in both directions, its probes, and what is still closing of the phase before.
 const FLOWS_PER_TEST_MAX: u32 = 2 * (2 * FLOWS_PER_DIRECTION_MAX as u32 + 2);
-
-/// Why a flow or a probe connection isn't let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowRefusal {
-    /// The test that it names isn't there or is over.
-    TestUnknown,
-    /// The test has as many as it may.
-    TestFull,
-    /// The address has as many as it may, without a test.
-    AddressFull,
-}
-
-impl FlowRefusal {
-    fn message(self) -> &'static str {
-        match self {
-            Self::TestUnknown => "there is no such test, or it has ended; start a new one",
-            Self::TestFull => "this test has as many flows open as it may; close some",
-            Self::AddressFull => "your address has as many flows open as it may; close some",
-        }
-    }
-
-    /// As an HTTP answer.
-    #[must_use]
-    pub fn reply(self) -> Reply {
-        match self {
-            Self::TestUnknown => Reply::error(404, "test_unknown", self.message()),
-            Self::TestFull | Self::AddressFull => {
-                Reply::error(429, "too_many_flows", self.message())
-            }
-        }
-    }
-
-    /// As a WebSocket's close code and reason.
-    #[must_use]
-    pub fn close(self) -> (u16, &'static str) {
-        match self {
-            Self::TestUnknown => (close_code::POLICY_VIOLATION, self.message()),
-            Self::TestFull | Self::AddressFull => (close_code::TRY_AGAIN_LATER, self.message()),
-        }
-    }
-}
-
-/// RFC 6455 close codes (section 7.4.1) that the node itself uses.
-mod close_code {
-    pub(super) const NORMAL: u16 = 1000;
-    pub(super) const GOING_AWAY: u16 = 1001;
-    pub(super) const UNSUPPORTED_DATA: u16 = 1003;
-    pub(super) const POLICY_VIOLATION: u16 = 1008;
-    /// Registered with IANA after the RFC.
-    pub(super) const TRY_AGAIN_LATER: u16 = 1013;
-}
 
 /// One loop's application.
 #[derive(Debug)]
@@ -205,6 +156,12 @@ impl Node {
         query: Query<'_>,
         direction: Direction,
     ) -> Result<LoadFlow, FlowRefusal> {
+        let open = self
+            .scoreboard
+            .total(|slot| slot.flows_down.value() + slot.flows_up.value());
+        if open >= self.config.limits.flows_max.get() {
+            return Err(FlowRefusal::NodeFull);
+        }
         let seat = self.open_seat(visitor, query)?;
         let bytes_before = match direction {
             Direction::Down => {
@@ -475,7 +432,8 @@ impl Application for Node {
     type Session = Visitor;
 
     fn handle_accept(&mut self, _: Instant, _: usize, peer: SocketAddr) -> Option<Visitor> {
-        if self.slot().connections.value() >= self.config.limits.connections_max.get() {
+        let open = self.scoreboard.total(|slot| slot.connections.value());
+        if open >= self.config.limits.connections_max.get() {
             self.slot().count_closed(Closed::OverLimit);
             return None;
         }

@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod probe;
+pub mod profile;
 pub mod report;
 pub mod samples;
 pub mod socket;

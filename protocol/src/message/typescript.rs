@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ts_rs::{Config, TS, TypeVisitor};
 
-use super::{error, probe, report, samples, socket, test};
+use super::{error, probe, profile, report, samples, socket, test};
 use crate::limits;
 
 const HEADER: &str = "\
@@ -52,6 +52,10 @@ fn generate() -> String {
         by_name: BTreeMap::new(),
     };
     declarations.visit::<error::ErrorReply>();
+    declarations.visit::<profile::HouseholdCatalogue>();
+    declarations.visit::<profile::SessionClientMessage>();
+    declarations.visit::<profile::SessionNodeMessage>();
+    declarations.visit::<profile::SessionRedirect>();
     declarations.visit::<report::Report>();
     declarations.visit::<samples::TestSamples>();
     declarations.visit::<socket::NodeMessage>();
@@ -82,6 +86,26 @@ fn generate() -> String {
             "Length of a binary echo in bytes.",
             "ECHO_BYTES",
             probe::ECHO_BYTES,
+        ),
+        (
+            "`kind` of a binary traffic message.",
+            "TRAFFIC_KIND",
+            usize::from(profile::TRAFFIC_KIND),
+        ),
+        (
+            "Length of a binary traffic message's header in bytes.",
+            "TRAFFIC_HEADER_BYTES",
+            profile::TRAFFIC_HEADER_BYTES,
+        ),
+        (
+            "In a traffic message's flags: the last message of a segment.",
+            "FLAG_SEGMENT_END",
+            usize::from(profile::FLAG_SEGMENT_END),
+        ),
+        (
+            "In a traffic message's flags: a key frame.",
+            "FLAG_KEYFRAME",
+            usize::from(profile::FLAG_KEYFRAME),
         ),
         (
             "Most probes that one report may hold.",

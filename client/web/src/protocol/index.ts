@@ -13,6 +13,18 @@ export const PROBE_BYTES = 16;
 /** Length of a binary echo in bytes. */
 export const ECHO_BYTES = 32;
 
+/** `kind` of a binary traffic message. */
+export const TRAFFIC_KIND = 16;
+
+/** Length of a binary traffic message's header in bytes. */
+export const TRAFFIC_HEADER_BYTES = 16;
+
+/** In a traffic message's flags: the last message of a segment. */
+export const FLAG_SEGMENT_END = 1;
+
+/** In a traffic message's flags: a key frame. */
+export const FLAG_KEYFRAME = 2;
+
 /** Most probes that one report may hold. */
 export const REPORT_PROBES_MAX = 60000;
 
@@ -75,6 +87,19 @@ value: number,
  * Its unit.
  */
 unit: string, };
+
+/**
+ * Percentiles of one-way delay above the least seen.
+ */
+export type DelayStats = {
+/**
+ * Median.
+ */
+p50: number,
+/**
+ * 95th percentile.
+ */
+p95: number, };
 
 /**
  * How the device itself kept up during the test.
@@ -170,6 +195,11 @@ export type ErrorReply = {
 error: ErrorDetail, };
 
 /**
+ * By which model a user's experience is judged.
+ */
+export type ExperienceModel = "gaming" | "call" | "streaming" | "bulk";
+
+/**
  * The number of load flows open from this time on.
  */
 export type FlowCountSample = {
@@ -185,6 +215,31 @@ direction: Direction,
  * How many.
  */
 flows: number, };
+
+/**
+ * One flow of a profile.
+ */
+export type FlowDescription = {
+/**
+ * Which way.
+ */
+direction: Direction,
+/**
+ * Bits a second while sending, headers of the messages included.
+ */
+rate_bps: number,
+/**
+ * How it is cut up.
+ */
+pattern: Pattern,
+/**
+ * Mean size of a message.
+ */
+message_bytes: number,
+/**
+ * Messages a second while sending.
+ */
+messages_per_second: number, };
 
 /**
  * `TCP_INFO` of one load flow, sampled every 100 ms, and the node's own byte count.
@@ -276,6 +331,45 @@ upload: PhaseReport | null,
 bidirectional: PhaseReport | null, };
 
 /**
+ * 200 to `GET /virtual-household/profiles`.
+ */
+export type HouseholdCatalogue = {
+/**
+ * The users, in the order of their cards.
+ */
+profiles: Array<ProfileDescription>,
+/**
+ * The timeline in adaptive mode.
+ */
+adaptive_phases: Array<HouseholdSpan>,
+/**
+ * The timeline in standard mode.
+ */
+standard_phases: Array<HouseholdSpan>, };
+
+/**
+ * The phases of a household test, in their order.
+ */
+export type HouseholdPhase = "baseline" | "capacity_down" | "capacity_up" | "traffic";
+
+/**
+ * A phase of a household test with its time, in microseconds since the start of the test.
+ */
+export type HouseholdSpan = {
+/**
+ * Which phase.
+ */
+phase: HouseholdPhase,
+/**
+ * Its first microsecond.
+ */
+start_us: number,
+/**
+ * The first microsecond after it.
+ */
+end_us: number, };
+
+/**
  * Which of the two tests is run.
  */
 export type Mode = "single" | "household";
@@ -362,6 +456,47 @@ congestion_control: string,
  * A summary for each load flow, in the order of their ends.
  */
 flows: Array<FlowSummary>, };
+
+/**
+ * How a flow's messages follow each other. The rate is the flow's own; a pattern says how it is cut up.
+ */
+export type Pattern = { "type": "constant",
+/**
+ * Their number.
+ */
+messages_per_second: number, } | { "type": "frames",
+/**
+ * Their number.
+ */
+frames_per_second: number,
+/**
+ * A key frame every so many frames.
+ */
+keyframe_interval: number,
+/**
+ * How many times as large a key frame is as another.
+ */
+keyframe_ratio: number, } | { "type": "on_off",
+/**
+ * Time that a segment is sent in, ms.
+ */
+on_ms: number,
+/**
+ * Pause after it, ms.
+ */
+off_ms: number,
+/**
+ * Size of its messages.
+ */
+message_bytes: number, } | { "type": "continuous",
+/**
+ * Their size.
+ */
+message_bytes: number,
+/**
+ * The most that may leave at once after a pause.
+ */
+burst_bytes: number, };
 
 /**
  * The phases of a single-user test, in their order.
@@ -506,6 +641,89 @@ node_send_us: number | null, };
 export type ProbeTransport = "ping_role" | "main_role" | "http";
 
 /**
+ * A user of the household and the traffic that stands for what they do.
+ */
+export type ProfileDescription = {
+/**
+ * The user's name in addresses: lower-case letters, digits and dashes.
+ */
+user_id: string,
+/**
+ * The user's name for people.
+ */
+name: string,
+/**
+ * What they do, in a word or two.
+ */
+activity: string,
+/**
+ * What that is like, in a sentence.
+ */
+description: string,
+/**
+ * The port of the user's own process.
+ */
+port: number,
+/**
+ * How their experience is judged.
+ */
+model: ExperienceModel,
+/**
+ * Rate to the user while sending: the sum of the flows'.
+ */
+down_mbps: number,
+/**
+ * Rate from the user while sending.
+ */
+up_mbps: number,
+/**
+ * The same as a mean over the pauses of the pattern: what the user needs.
+ */
+mean_down_mbps: number,
+/**
+ * Mean rate from the user.
+ */
+mean_up_mbps: number,
+/**
+ * Its flows; a flow's number in [`TrafficHeader::flow`] is its place here.
+ */
+flows: Array<FlowDescription>, };
+
+/**
+ * What a receiver derives from what arrived. Counts are since the start; delays, jitter and goodput are of the time
+ * since the message before.
+ */
+export type ReceivedStats = {
+/**
+ * Bytes of messages.
+ */
+received_bytes: number,
+/**
+ * Messages.
+ */
+messages: number,
+/**
+ * Of those, too late to be of use to this profile.
+ */
+late: number,
+/**
+ * Messages that never came.
+ */
+lost: number,
+/**
+ * One-way delay above the least seen; `null` when nothing came.
+ */
+delay_us: DelayStats | null,
+/**
+ * Interarrival jitter by RFC 3550, 6.4.1, the largest of the flows'; `null` when there were no two messages.
+ */
+jitter_us: number | null,
+/**
+ * `null` when no time has passed.
+ */
+goodput_mbps: number | null, };
+
+/**
  * The whole result of a test.
  */
 export type Report = {
@@ -561,6 +779,157 @@ phases: GradedPhases,
  * What the node counted.
  */
 node: NodeSummary, };
+
+/**
+ * What a sender counts.
+ */
+export type SentStats = {
+/**
+ * Bytes of messages.
+ */
+sent_bytes: number,
+/**
+ * Messages.
+ */
+messages: number, };
+
+/**
+ * A text message of the client in a profile session.
+ */
+export type SessionClientMessage = { "type": "start" } | { "type": "set_demand",
+/**
+ * To the client.
+ */
+down_mbps: number | null,
+/**
+ * From the client.
+ */
+up_mbps: number | null, } | { "type": "client_stats",
+/**
+ * From the node.
+ */
+down: ReceivedStats, } | { "type": "stop" };
+
+/**
+ * Why a session ended.
+ */
+export type SessionEndReason = "stopped" | "test_ended" | "inactive" | "duration_limit" | "peer_stalled" | "peer_vanished" | "protocol_error" | "shutdown";
+
+/**
+ * The bounds of a session.
+ */
+export type SessionLimits = {
+/**
+ * The most that `set_demand` may ask for.
+ */
+down_mbps_max: number,
+/**
+ * The same in the other direction.
+ */
+up_mbps_max: number,
+/**
+ * The session ends when the client is silent for this long.
+ */
+inactivity_s: number,
+/**
+ * The session ends after this long.
+ */
+duration_s_max: number, };
+
+/**
+ * A text message of the node in a profile session.
+ */
+export type SessionNodeMessage = { "type": "welcome",
+/**
+ * The user.
+ */
+user_id: string,
+/**
+ * The test it belongs to; `null` for a session without one.
+ */
+test_id: string | null,
+/**
+ * The session's own name.
+ */
+session_id: string,
+/**
+ * The traffic to expect and to send.
+ */
+profile: ProfileDescription,
+/**
+ * The bounds.
+ */
+limits: SessionLimits, } | { "type": "session_stats" } & SessionStats | { "type": "session_end",
+/**
+ * Why.
+ */
+reason: SessionEndReason,
+/**
+ * Over the whole session.
+ */
+totals: SessionStats, } | { "type": "error",
+/**
+ * A stable name in `snake_case`.
+ */
+code: string,
+/**
+ * What happened, why, what to do.
+ */
+message: string, };
+
+/**
+ * 200 to `GET /ws/virtual-household/{user_id}` without an upgrade: where to connect.
+ */
+export type SessionRedirect = {
+/**
+ * Always true.
+ */
+redirect: boolean,
+/**
+ * Where the session is, host and scheme as the client sees them.
+ */
+websocket_url: string,
+/**
+ * Its port.
+ */
+port: number,
+/**
+ * The user.
+ */
+user_id: string,
+/**
+ * Always `simple_multiprocess`.
+ */
+architecture: string,
+/**
+ * Whether a process of its own serves the user; false when the main process stands in.
+ */
+process_isolation: boolean, };
+
+/**
+ * What a session has moved.
+ */
+export type SessionStats = {
+/**
+ * Since `start`.
+ */
+elapsed_us: number,
+/**
+ * To the client, counted by the node as its sender.
+ */
+down: SentStats,
+/**
+ * From the client, counted by the node as its receiver.
+ */
+up: ReceivedStats,
+/**
+ * The kernel's smoothed round-trip time of the session's connection; `null` where unavailable.
+ */
+kernel_rtt_us: number | null,
+/**
+ * Segments retransmitted on it; `null` where unavailable.
+ */
+retransmits: number | null, };
 
 /**
  * 201 to `POST /api/tests`.

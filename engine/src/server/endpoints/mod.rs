@@ -13,7 +13,8 @@ pub mod upload;
 use protocol::connection::{BinarySink, WebSocketOptions};
 use protocol::http1::{Method, Request};
 
-use super::node::{FlowRefusal, Node};
+use super::node::Node;
+use super::refusal::FlowRefusal;
 use super::reply::Reply;
 use super::roles::EndpointGroup;
 use super::visitor::Visitor;

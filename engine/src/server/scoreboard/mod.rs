@@ -153,6 +153,13 @@ impl Scoreboard {
             .filter(move |(_, slot)| slot.role() == Some(role))
     }
 
+    /// The sum of `figure` over the loops of all roles.
+    #[must_use]
+    pub fn total(&self, figure: impl Fn(&LoopSlot) -> u64) -> u64 {
+        let used = self.loops().iter().filter(|slot| slot.role().is_some());
+        used.map(figure).sum()
+    }
+
     /// The tests.
     #[must_use]
     pub fn tests(&self) -> &TestTable {
