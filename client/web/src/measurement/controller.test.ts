@@ -46,7 +46,7 @@ describe("TestRun", () => {
     const slack_us = END_BOUND_MS * 1000;
     const spans = fake.workerLogs
       .filter((log) => log.kind !== "probe")
-      .map((log) => [log.kind, Math.round(log.opened_us / 1e6), Math.floor(((log.gone_us ?? 0) - slack_us / 2) / 1e6) + 1]);
+      .map((log) => [log.kind, Math.round((log.started_us ?? 0) / 1e6), Math.floor(((log.gone_us ?? 0) - slack_us / 2) / 1e6) + 1]);
     expect(spans).toEqual([
       ["download", 5, 20],
       ["download", 5, 20],
@@ -75,7 +75,7 @@ describe("TestRun", () => {
     await outcome;
     const flows = (kind: string, from: number) =>
       fake.workerLogs
-        .filter((log) => log.kind === kind && Math.round(log.opened_us / 1e6) === from)
+        .filter((log) => log.kind === kind && Math.round((log.started_us ?? 0) / 1e6) === from)
         .reduce((sum, log) => sum + log.flows, 0);
     // Goodput of the fake rises with every flow, so each direction grows to the node's limit.
     expect([flows("download", 5), flows("upload", 20)]).toEqual([16, 16]);
@@ -174,22 +174,33 @@ describe("TestRun", () => {
     expect(fake.reported[0]?.probes).toHaveLength(800);
   });
 
-  it("loads over HTTP where WebSockets are blocked, with few enough flows to leave room for probes", async () => {
+  it("never has more than four HTTP load flows, so that the browser has connections left", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const http = (from_s: number) =>
+      fake.workerLogs
+        .filter((log) => log.started_us !== null && Math.round(log.started_us / 1e6) === from_s)
+        .flatMap((log) => log.transports)
+        .filter((transport) => transport === "http").length;
+    expect([http(5), http(20), http(35)]).toEqual([4, 4, 4]);
+  });
+
+  it("loads over HTTP alone where WebSockets are blocked", async () => {
     const { fake, outcome } = begin({ probe: "http" });
     await pass(50);
     await outcome;
-    const loads = fake.workerLogs.filter((log) => log.kind !== "probe");
-    expect(loads.every((log) => log.url.startsWith("http:"))).toBe(true);
-    expect(Math.max(...loads.map((log) => log.flows))).toBe(1);
+    expect(fake.workerLogs.flatMap((log) => log.transports).every((transport) => transport === "http")).toBe(true);
     expect(fake.reported[0]?.probe_transport).toBe("http");
   });
 
-  it("falls back to HTTP load when only the load's WebSockets are lost", async () => {
-    const { fake, outcome } = begin({ blocksWebSocketLoad: true });
+  it("starts every worker before the test's clock", async () => {
+    const { fake, outcome } = begin();
+    await pass(2);
+    expect(fake.workerLogs.filter((log) => log.kind !== "probe")).toHaveLength(8);
     await pass(50);
     await outcome;
-    expect(fake.workerLogs.filter((log) => log.kind === "upload").every((log) => log.url.startsWith("http:"))).toBe(true);
-    expect(fake.openWorkers).toBe(0);
+    expect(fake.workerLogs).toHaveLength(9);
   });
 
   it("gives the test up when the device slept through part of it", async () => {

@@ -12,10 +12,10 @@ import type {
   TestSamples,
 } from "../protocol";
 import { ApiError, type Api } from "./api";
+import { Crew } from "./crew";
 import { FLOWS_AT_START, type FlowsReached } from "./flow_count";
 import { GoodputBins } from "./goodput_bins";
 import { Load } from "./load";
-import type { LoadTransport } from "./messages";
 import { ProbeLink } from "./probe_link";
 import { FlowRegistry, TEST_LIMIT_MS } from "./registry";
 import { SampleLog } from "./samples";
@@ -27,6 +27,8 @@ import type { WorkerFactory } from "./worker_port";
 export const LATE_ANSWER_LIMIT_US = 3_000_000;
 /** From the decision to start to the first probe, µs: the workers must have heard of it. */
 const START_LEAD_US = 150_000;
+/** How long the load workers may take to start before the test starts without having heard of all, µs. */
+const CREW_LIMIT_US = 5_000_000;
 /** How long the node may take to agree that a stretch's flows are gone, µs, before the next counts all the same. */
 const GONE_LIMIT_US = 1_000_000;
 /** Pause between two questions for the node's count, µs. */
@@ -38,8 +40,11 @@ const GRADABLE_US_MIN = 2_000_000;
 /** Tries to hand the samples in, and the pause between them, ms. */
 const REPORT_TRIES = 3;
 const REPORT_PAUSE_MS = 1_000;
-/** Flows in one direction over HTTP: two connections to the host stay free for the page itself and its probes. */
-const HTTP_FLOWS_MAX = 2;
+/**
+ * Load flows over HTTP, both directions together. A browser allows six connections to a host: one stays for the node's
+ * count, one for the page itself (or for probes, where those have to go by HTTP).
+ */
+const HTTP_FLOWS_MAX = 4;
 
 /** Why a test ended without a report. */
 export type Failure = {
@@ -90,12 +95,13 @@ export class TestRun {
   #halted_us = 0;
   #isAbandoned = false;
   #probe: ProbeLink | null = null;
-  #loadTransport: LoadTransport = "websocket";
+  readonly #crew: Crew;
 
   constructor(machinery: Machinery, client: ClientDescription, handleUpdate: () => void) {
     this.#machinery = machinery;
     this.#client = client;
     this.#handleUpdate = handleUpdate;
+    this.#crew = new Crew(machinery.workers, this.registry);
   }
 
   /** Microseconds since the start; 0 before it. */
@@ -198,7 +204,10 @@ export class TestRun {
     );
     if (transport === null) throw new ApiError("failed", "blocked");
     this.probeTransport = transport;
-    if (transport === "http") this.#loadTransport = "http";
+
+    this.#crew.hire(loadStretches(this.phases), () => this.#ticker.tick());
+    const crewLimit_us = epoch_us() + CREW_LIMIT_US;
+    await this.#ticker.until(Number.POSITIVE_INFINITY, () => this.#crew.isReady || epoch_us() >= crewLimit_us);
 
     this.#startEpochUs = epoch_us() + START_LEAD_US;
     this.#startedAt = new Date(this.#startEpochUs / 1000);
@@ -209,10 +218,10 @@ export class TestRun {
   }
 
   async #runTimeline(): Promise<void> {
-    for (const [index, stretch] of loadStretches(this.phases).entries()) {
+    for (const stretch of loadStretches(this.phases)) {
       await this.#ticker.until(stretch.start_us);
       // The flows of the stretch before have ended, or were forced, by now: from here nothing more is sent for them.
-      this.#loads = stretch.directions.map((direction) => this.#openLoad(`${index}-${direction}`, direction, stretch));
+      this.#loads = stretch.directions.map((direction) => this.#openLoad(direction, stretch));
       await this.#countWhenAlone(stretch);
       await this.#ticker.until(stretch.end_us);
       await this.#endLoads("phase_over");
@@ -220,25 +229,28 @@ export class TestRun {
     await this.#ticker.until(endOf(this.phases));
   }
 
-  #openLoad(name: string, direction: Direction, stretch: LoadStretch, transport = this.#loadTransport): Load {
+  #openLoad(direction: Direction, stretch: LoadStretch): Load {
     const { admission } = this;
     if (admission === null) throw new Halted();
-    const { endpoints, test_id, flows_max } = admission;
-    const byWebSocket = { down: endpoints.bulk_download_ws, up: endpoints.bulk_upload_ws };
-    const byHttp = { down: endpoints.download, up: endpoints.upload };
-    const url = transport === "websocket" ? byWebSocket[direction] : byHttp[direction];
-    const openWorker = direction === "down" ? this.#machinery.workers.download : this.#machinery.workers.upload;
-    return new Load(name, this.elapsed_us, {
+    const { endpoints, test_id, token, flows_max } = admission;
+    const query = `?test_id=${test_id}`;
+    const httpFlowsMax = HTTP_FLOWS_MAX / stretch.directions.length;
+    return new Load(this.elapsed_us, {
       direction,
-      transport,
-      url: `${url}?test_id=${test_id}`,
+      urls:
+        direction === "down"
+          ? { websocket: endpoints.bulk_download_ws + query, http: endpoints.download + query }
+          : { websocket: endpoints.bulk_upload_ws + query, http: endpoints.upload + query },
+      httpFlowsMax,
+      count: direction === "up" ? { url: endpoints.test, token } : null,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
-      flowsMax: transport === "http" ? HTTP_FLOWS_MAX : flows_max,
+      // Where no WebSocket opened for the probes, none will for the load.
+      flowsMax: this.probeTransport === "http" ? httpFlowsMax : flows_max,
       flowsAtStart: this.#reached[direction],
       registry: this.registry,
       bins: this.bins,
-      openWorker,
+      crew: this.#crew.take(direction),
       noteFlows: (flows) => this.log.noteFlows(this.elapsed_us, direction, flows),
       noteBacklog: (backlog_bytes) => {
         if (direction === "up") {
@@ -380,26 +392,11 @@ export class TestRun {
     this.#tickEpochUs = now;
     const { phase } = this;
     if (phase !== null && isRamping(phase)) {
-      for (const [index, load] of this.#loads.entries()) {
-        load.grow(this.elapsed_us);
-        this.#fallBackIfBlocked(load, index);
-      }
+      for (const load of this.#loads) load.grow(this.elapsed_us);
     }
     for (const load of this.#loads) this.#reached[load.direction] = load.flows;
     this.#ticker.tick();
     this.#handleUpdate();
-  }
-
-  /** Some networks let the first WebSocket through and not the next: the load then goes over HTTP from here on. */
-  #fallBackIfBlocked(load: Load, index: number): void {
-    if (!load.isDead || this.#loadTransport === "http") return;
-    this.#loadTransport = "http";
-    const stretch = loadStretches(this.phases).find(
-      (candidate) => candidate.start_us <= this.elapsed_us && this.elapsed_us < candidate.end_us,
-    );
-    if (stretch === undefined) return;
-    void load.end("phase_over");
-    this.#loads[index] = this.#openLoad(`${index}-${load.direction}-http`, load.direction, stretch);
   }
 
   /** `promise`, unless the test is halted first or `until_us` passes (then `null`). */

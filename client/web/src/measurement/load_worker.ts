@@ -2,7 +2,7 @@
 
 import { sinceUs } from "./clock";
 import { BinCounter } from "./goodput_bins";
-import type { LoadNotice, LoadOrder, LoadTransport } from "./messages";
+import type { CountSource, FlowOrder, LoadNotice, LoadOrder, LoadTransport } from "./messages";
 import { FlowRegistry, type FlowHandle } from "./registry";
 import { workerScope } from "./worker_scope";
 
@@ -22,8 +22,11 @@ export type FlowEvents = {
 /** Opens a flow to `url`. */
 export type FlowOpener = (url: string, events: FlowEvents) => FlowHandle & { backlog_bytes: () => number };
 
-/** Runs this worker with one opener for each transport. */
-export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void {
+/** Asks the node what it received until `signal` ends it. `counted` gets the bytes since the last answer. */
+export type RemoteCount = (source: CountSource, counted: (bytes: number) => void, signal: AbortSignal) => Promise<void>;
+
+/** Runs this worker with one opener for each transport; `remoteCount` for a direction that the node counts. */
+export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>, remoteCount: RemoteCount | null): void {
   const scope = workerScope<LoadOrder, LoadNotice>();
   const registry = new FlowRegistry();
   const backlogs = new Map<string, () => number>();
@@ -32,6 +35,8 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void 
   let opened: string[] = [];
   let lost: string[] = [];
   let isEnding = false;
+  const countAbort = new AbortController();
+  scope.postMessage({ type: "ready" });
 
   const report = () => {
     let backlog_bytes = 0;
@@ -41,10 +46,10 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void 
     lost = [];
   };
 
-  const open = (id: string, lifetime_ms: number) => {
+  const open = ({ id, transport }: FlowOrder, lifetime_ms: number) => {
     if (start === null) return;
-    const { start_epoch_us, url, transport } = start;
-    const flow = openers[transport](url, {
+    const { start_epoch_us, urls } = start;
+    const flow = openers[transport](urls[transport], {
       opened: () => opened.push(id),
       counted: (bytes) => {
         counter.add(sinceUs(start_epoch_us), bytes);
@@ -60,18 +65,34 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void 
     registry.register(id, flow, lifetime_ms);
   };
 
+  const countRemotely = (source: CountSource, start_epoch_us: number) => {
+    let counted_us = sinceUs(start_epoch_us);
+    void remoteCount?.(
+      source,
+      (bytes) => {
+        const now_us = sinceUs(start_epoch_us);
+        // Evenly over the time since the last answer: on a line with a full queue that can be a second.
+        counter.addOver(counted_us, now_us, bytes);
+        counted_us = now_us;
+      },
+      countAbort.signal,
+    );
+  };
+
   scope.onmessage = (event) => {
     const order = event.data;
     switch (order.type) {
       case "start":
         start = order;
+        if (order.count !== null) countRemotely(order.count, order.start_epoch_us);
         setInterval(report, REPORT_INTERVAL_MS);
         break;
       case "open":
-        if (!isEnding) for (const id of order.ids) open(id, order.lifetime_ms);
+        if (!isEnding) for (const flow of order.flows) open(flow, order.lifetime_ms);
         break;
       case "end":
         isEnding = true;
+        countAbort.abort();
         void registry.end("phase_over").then(() => {
           report();
           scope.postMessage({ type: "ended" });

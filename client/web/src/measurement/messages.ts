@@ -3,17 +3,31 @@
 import type { NodeRttSample, ProbeSample, ProbeTransport } from "../protocol";
 import type { Bin } from "./goodput_bins";
 
-/** How a load flow travels. HTTP only where WebSockets are blocked: a browser allows six such requests to a host. */
+/** How a load flow travels. */
 export type LoadTransport = "websocket" | "http";
+
+/** A flow to open. */
+export type FlowOrder = { id: string; transport: LoadTransport };
+
+/** Where the node's own count of what it received is asked for. */
+export type CountSource = { url: string; token: string };
 
 /** Page → load worker. */
 export type LoadOrder =
-  | { type: "start"; start_epoch_us: number; url: string; transport: LoadTransport }
-  | { type: "open"; ids: string[]; lifetime_ms: number }
+  | {
+      type: "start";
+      start_epoch_us: number;
+      urls: Record<LoadTransport, string>;
+      /** For the one worker of an upload that asks; `null` for all others. */
+      count: CountSource | null;
+    }
+  | { type: "open"; flows: FlowOrder[]; lifetime_ms: number }
   | { type: "end" };
 
 /** Load worker → page, at most one each 100 ms and one at the end. */
 export type LoadNotice =
+  /** The worker is there and has its payload. */
+  | { type: "ready" }
   | {
       type: "progress";
       bins: Bin[];
