@@ -519,10 +519,11 @@ impl Application for Node {
         let slot = self.slot();
         slot.beat(now);
         slot.accepted.add(counters.accepted - self.counted.accepted);
-        slot.received_bytes
-            .add(counters.received_bytes - self.counted.received_bytes);
-        slot.sent_bytes
-            .add(counters.sent_bytes - self.counted.sent_bytes);
+        slot.count_bytes(
+            now,
+            counters.received_bytes - self.counted.received_bytes,
+            counters.sent_bytes - self.counted.sent_bytes,
+        );
         slot.turns.add(counters.turns - self.counted.turns);
         self.counted = *counters;
         let second = second_of(now);
