@@ -47,7 +47,7 @@ fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
             scoreboard.clone(),
             drain.clone(),
             slot,
-        );
+        )?;
         let mut event_loop = EventLoop::new(node, listeners, payload.clone())?;
         let thread = Builder::new()
             .name(format!("{}-{number}", role.name))

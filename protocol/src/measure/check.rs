@@ -3,14 +3,15 @@
 //! After it, every list is bounded and in order, every time is below a bound that leaves room for sums in `i64`, and no
 //! answer precedes its question. A client's numbers may still be nonsense; they can no longer do harm.
 
+use super::check_household::check_household;
 use super::fault::{FaultKind, SamplesFault};
 use crate::limits::{
     DOWNLOAD_BYTES_MAX, FLOWS_PER_DIRECTION_MAX, REPORT_FLOW_COUNT_SAMPLES_MAX,
     REPORT_GOODPUT_SAMPLES_MAX, REPORT_NODE_RTT_PINGS_MAX, REPORT_NODE_RTT_SAMPLES_MAX,
     REPORT_PROBES_MAX, REPORT_TIME_US_MAX,
 };
-use crate::message::samples::{Direction, ProbeSample, TestSamples};
-use crate::message::test::PhaseSpan;
+use crate::message::samples::{Direction, GoodputSample, ProbeSample, TestSamples};
+use crate::message::test::{Mode, PhaseSpan};
 
 /// The node's clock counts from its boot; 2^53 µs are 285 years, and the largest integer that JavaScript keeps exact.
 const NODE_TIME_US_MAX: u64 = 1 << 53;
@@ -25,10 +26,17 @@ pub(super) fn check(samples: &TestSamples) -> Result<(), SamplesFault> {
     if let Some(until_us) = samples.listened_until_us {
         at_most("listened_until_us", None, until_us, REPORT_TIME_US_MAX)?;
     }
+    match (samples.mode, &samples.household) {
+        (Mode::Single, None) => {}
+        (Mode::Household, Some(household)) => check_household(household)?,
+        (Mode::Single, Some(_)) | (Mode::Household, None) => {
+            return Err(fault("household", None, FaultKind::WrongMode));
+        }
+    }
     check_phases(&samples.phases)?;
     check_probes(&samples.probes)?;
     check_node_rtt(samples)?;
-    check_goodput(samples)?;
+    check_counts(&samples.goodput)?;
     check_flows(samples)?;
     count(
         "device.probe_timer_late_us",
@@ -72,7 +80,7 @@ fn check_phases(phases: &[PhaseSpan]) -> Result<(), SamplesFault> {
     }
 }
 
-fn check_probes(probes: &[ProbeSample]) -> Result<(), SamplesFault> {
+pub(super) fn check_probes(probes: &[ProbeSample]) -> Result<(), SamplesFault> {
     count("probes", probes.len(), REPORT_PROBES_MAX)?;
     let mut earliest_us = 0;
     let mut lowest_sequence = 0_u64;
@@ -158,18 +166,17 @@ fn check_node_rtt(samples: &TestSamples) -> Result<(), SamplesFault> {
     Ok(())
 }
 
-fn check_goodput(samples: &TestSamples) -> Result<(), SamplesFault> {
-    count("goodput", samples.goodput.len(), REPORT_GOODPUT_SAMPLES_MAX)?;
+pub(super) fn check_counts(counts: &[GoodputSample]) -> Result<(), SamplesFault> {
+    count("goodput", counts.len(), REPORT_GOODPUT_SAMPLES_MAX)?;
     // The two directions are counted in two places, so each is in order, but not the two together.
     for direction in [Direction::Down, Direction::Up] {
-        let times = samples
-            .goodput
+        let times = counts
             .iter()
             .filter(|sample| sample.direction == direction)
             .map(|sample| sample.at_us);
         ascending("goodput.at_us", times)?;
     }
-    for (index, sample) in samples.goodput.iter().enumerate() {
+    for (index, sample) in counts.iter().enumerate() {
         at_most(
             "goodput.bytes",
             Some(index),
@@ -194,18 +201,23 @@ fn check_flows(samples: &TestSamples) -> Result<(), SamplesFault> {
     Ok(())
 }
 
-fn fault(field: &'static str, index: Option<usize>, kind: FaultKind) -> SamplesFault {
-    SamplesFault { field, index, kind }
+pub(super) fn fault(field: &'static str, index: Option<usize>, kind: FaultKind) -> SamplesFault {
+    SamplesFault {
+        user: None,
+        field,
+        index,
+        kind,
+    }
 }
 
-fn count(field: &'static str, count: usize, allowed: usize) -> Result<(), SamplesFault> {
+pub(super) fn count(field: &'static str, count: usize, allowed: usize) -> Result<(), SamplesFault> {
     if count <= allowed {
         return Ok(());
     }
     Err(fault(field, None, FaultKind::TooMany { count, allowed }))
 }
 
-fn at_most(
+pub(super) fn at_most(
     field: &'static str,
     index: Option<usize>,
     value: u64,

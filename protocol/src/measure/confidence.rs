@@ -3,13 +3,12 @@
 //! Owns the thresholds and the words. A reason never changes a grade; it says before the grade what to think of it.
 
 use super::goodput::Goodput;
-use super::phases::{self, load};
+use super::phases::Window;
 use super::statistics::Sorted;
 use crate::message::report::{
     Confidence, ConfidenceCode, ConfidenceLevel, ConfidenceReason, FlowSummary, NodeSummary,
 };
 use crate::message::samples::{Direction, ProbeTransport, TestSamples};
-use crate::message::test::{Phase, PhaseSpan};
 
 /// A client that sees this much more increase than the node does, at the median, in µs, was itself slow: two grades
 /// apart in the best range, and far above the scheduling noise of a browser's worker.
@@ -34,26 +33,63 @@ pub const PROBES_MIN: usize = 30;
 /// A phase that lasted less than this share of its time in the timeline was cut short.
 const PHASE_SHARE_MIN: f64 = 0.8;
 
-/// What is known of one phase that is compared or graded.
+/// What is known of one phase that is compared with or judged.
 pub(super) struct PhaseEvidence {
-    pub(super) span: PhaseSpan,
+    /// The phase in the words of a sentence.
+    pub(super) name: &'static str,
+    pub(super) window: Window,
+    /// Whether a verdict rests on its latency.
+    pub(super) is_graded: bool,
     pub(super) sent: usize,
     /// Probes answered or lost.
     pub(super) known: usize,
     /// The client's median increase, less the node's, µs.
     pub(super) device_gap_us: Option<f64>,
-    pub(super) down: Option<Goodput>,
-    pub(super) up: Option<Goodput>,
+    /// The directions that were to be saturated.
+    pub(super) loaded: Vec<(Direction, Option<Goodput>)>,
 }
 
-/// Weighs everything that speaks against a result. `phases` are the baseline and the graded phases that ran.
+/// How many phases the timeline has, and how many of them did not run to their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Completeness {
+    pub(super) planned: usize,
+    pub(super) missing: usize,
+}
+
+impl Completeness {
+    /// Compares the phases that ran with the timeline. The first phase gives the scale: a timeline may be shorter than
+    /// planned, but its shares are fixed.
+    pub(super) fn of<P: PartialEq>(planned: &[(P, Window)], ran: &[(P, Window)]) -> Self {
+        let length = |window: Window| window.length_us() as f64;
+        let scale = match (planned.first(), ran.first()) {
+            (Some(planned), Some(ran)) if planned.0 == ran.0 => length(ran.1) / length(planned.1),
+            _ => 1.0,
+        };
+        let missing = planned
+            .iter()
+            .filter(|planned| {
+                !ran.iter().any(|ran| {
+                    ran.0 == planned.0
+                        && length(ran.1) >= PHASE_SHARE_MIN * scale * length(planned.1)
+                })
+            })
+            .count();
+        Self {
+            planned: planned.len(),
+            missing,
+        }
+    }
+}
+
+/// Weighs everything that speaks against a result. `phases` are the baseline and the judged phases that ran.
 pub(super) fn confidence(
     samples: &TestSamples,
     node: &NodeSummary,
+    completeness: Completeness,
     phases: &[PhaseEvidence],
 ) -> Confidence {
     let reasons: Vec<ConfidenceReason> = [
-        incomplete(&samples.phases),
+        incomplete(completeness),
         device_slow(phases),
         timer_late(&samples.device.probe_timer_late_us),
         not_saturated(phases),
@@ -93,51 +129,21 @@ fn reason(code: ConfidenceCode, value: f64, unit: &str, message: String) -> Conf
     }
 }
 
-/// A phase in the words of a sentence.
-const fn name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Baseline => "idle phase",
-        Phase::DownloadWarmup => "download warm-up",
-        Phase::Download => "download phase",
-        Phase::UploadWarmup => "upload warm-up",
-        Phase::Upload => "upload phase",
-        Phase::Bidirectional => "phase with both directions",
-    }
-}
-
 const fn direction_name(direction: Direction) -> &'static str {
     match direction {
-        Direction::Down => "Download",
-        Direction::Up => "Upload",
+        Direction::Down => "download",
+        Direction::Up => "upload",
     }
 }
 
-fn incomplete(spans: &[PhaseSpan]) -> Option<ConfidenceReason> {
-    // The baseline gives the scale: a timeline may be shorter than 40 s, but its shares are fixed.
-    let planned = phases::single_user();
-    let length = |span: &PhaseSpan| (span.end_us - span.start_us) as f64;
-    let scale = spans
-        .first()
-        .filter(|span| span.phase == Phase::Baseline)
-        .map_or(1.0, |baseline| length(baseline) / length(&planned[0]));
-    let whole = planned
-        .iter()
-        .filter(|planned| {
-            spans.iter().any(|span| {
-                span.phase == planned.phase
-                    && length(span) >= PHASE_SHARE_MIN * scale * length(planned)
-            })
-        })
-        .count();
-    let missing = planned.len() - whole;
+fn incomplete(Completeness { planned, missing }: Completeness) -> Option<ConfidenceReason> {
     (missing > 0).then(|| {
         reason(
             ConfidenceCode::Incomplete,
             missing as f64,
             "phases",
             format!(
-                "The test was stopped early: {missing} of its {} phases did not run to their end.",
-                planned.len()
+                "The test was stopped early: {missing} of its {planned} phases did not run to their end."
             ),
         )
     })
@@ -146,8 +152,8 @@ fn incomplete(spans: &[PhaseSpan]) -> Option<ConfidenceReason> {
 fn device_slow(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
     let (gap_us, phase) = phases
         .iter()
-        .filter(|phase| phases::is_graded(phase.span.phase))
-        .filter_map(|phase| Some((phase.device_gap_us?, phase.span.phase)))
+        .filter(|phase| phase.is_graded)
+        .filter_map(|phase| Some((phase.device_gap_us?, phase.name)))
         .max_by(|(a, _), (b, _)| a.total_cmp(b))?;
     (gap_us > DEVICE_GAP_US).then(|| {
         let gap_ms = gap_us / 1_000.0;
@@ -156,9 +162,8 @@ fn device_slow(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
             gap_ms,
             "ms",
             format!(
-                "This device was slow, not only the line: in the {} it added {gap_ms:.0} ms of its own to the response \
-                 times. Close other programs and tabs, or try a faster device.",
-                name(phase)
+                "This device was slow, not only the line: in the {phase} it added {gap_ms:.0} ms of its own to the \
+                 response times. Close other programs and tabs, or try a faster device."
             ),
         )
     })
@@ -182,13 +187,8 @@ fn timer_late(late_us: &[u32]) -> Option<ConfidenceReason> {
 fn not_saturated(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
     let (rise, phase, direction) = phases
         .iter()
-        .filter(|phase| phases::is_graded(phase.span.phase))
-        .flat_map(|phase| {
-            [(Direction::Down, phase.down), (Direction::Up, phase.up)]
-                .map(|(direction, goodput)| (phase.span.phase, direction, goodput))
-        })
-        .filter(|&(phase, direction, _)| load(phase).includes(direction))
-        .map(|(phase, direction, goodput)| (rise(goodput), phase, direction))
+        .flat_map(|phase| phase.loaded.iter().map(move |loaded| (phase.name, loaded)))
+        .map(|(phase, &(direction, goodput))| (rise(goodput), phase, direction))
         .max_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
     (rise > STILL_RISING_RATIO).then(|| {
         let rise_percent = rise * 100.0;
@@ -203,9 +203,8 @@ fn not_saturated(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
             value,
             "%",
             format!(
-                "The line may not have been full: in the {} the {} {seen}. The real delay under load may be higher.",
-                name(phase),
-                direction_name(direction).to_lowercase()
+                "The line may not have been full: in the {phase} the {} {seen}. The real delay under load may be higher.",
+                direction_name(direction)
             ),
         )
     })
@@ -266,7 +265,7 @@ fn limited(
 
 fn too_few_probes(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
     let short = |phase: &&PhaseEvidence| {
-        let seconds = (phase.span.end_us - phase.span.start_us) as f64 / 1e6;
+        let seconds = phase.window.length_us() as f64 / 1e6;
         (phase.sent as f64) < seconds * PROBES_PER_SECOND * PROBES_SHARE_MIN
             || phase.known < PROBES_MIN
     };
@@ -280,8 +279,7 @@ fn too_few_probes(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
         "probes",
         format!(
             "Only {} measurements were made in the {}: too few to be sure.",
-            fewest.known,
-            name(fewest.span.phase)
+            fewest.known, fewest.name
         ),
     ))
 }
@@ -305,7 +303,9 @@ fn probe_fallback(samples: &TestSamples) -> Option<ConfidenceReason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::phases::{self, is_graded, load};
     use crate::measure::report::tests::empty_samples;
+    use crate::message::test::{Phase, PhaseSpan};
 
     fn steady(mbps: f64) -> Goodput {
         Goodput {
@@ -320,16 +320,30 @@ mod tests {
     fn evidence() -> Vec<PhaseEvidence> {
         phases::single_user()
             .into_iter()
-            .filter(|span| span.phase == Phase::Baseline || phases::is_graded(span.phase))
+            .filter(|span| span.phase == Phase::Baseline || is_graded(span.phase))
             .map(|span| PhaseEvidence {
-                span,
+                name: "phase",
+                window: span.into(),
+                is_graded: is_graded(span.phase),
                 sent: 200,
                 known: 200,
                 device_gap_us: Some(0.0),
-                down: load(span.phase).down.then(|| steady(50.0)),
-                up: load(span.phase).up.then(|| steady(10.0)),
+                loaded: [Direction::Down, Direction::Up]
+                    .into_iter()
+                    .filter(|&direction| load(span.phase).includes(direction))
+                    .map(|direction| (direction, Some(steady(50.0))))
+                    .collect(),
             })
             .collect()
+    }
+
+    const WHOLE: Completeness = Completeness {
+        planned: 6,
+        missing: 0,
+    };
+
+    fn level(node: &NodeSummary, phases: &[PhaseEvidence]) -> ConfidenceLevel {
+        confidence(&samples(), node, WHOLE, phases).level
     }
 
     fn samples() -> TestSamples {
@@ -344,7 +358,7 @@ mod tests {
         node: &NodeSummary,
         phases: &[PhaseEvidence],
     ) -> (ConfidenceCode, f64) {
-        let confidence = confidence(samples, node, phases);
+        let confidence = confidence(samples, node, WHOLE, phases);
         assert_eq!(confidence.reasons.len(), 1, "{confidence:?}");
         (confidence.reasons[0].code, confidence.reasons[0].value)
     }
@@ -367,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_result_that_nothing_speaks_against_has_high_confidence() {
-        let confidence = confidence(&samples(), &NodeSummary::default(), &evidence());
+        let confidence = confidence(&samples(), &NodeSummary::default(), WHOLE, &evidence());
         assert_eq!(confidence.level, ConfidenceLevel::High, "{confidence:?}");
         assert!(confidence.reasons.is_empty());
     }
@@ -377,7 +391,7 @@ mod tests {
         let mut phases = evidence();
         phases[2].device_gap_us = Some(10_000.0);
         assert_eq!(
-            confidence(&samples(), &NodeSummary::default(), &phases).level,
+            level(&NodeSummary::default(), &phases),
             ConfidenceLevel::High
         );
         phases[2].device_gap_us = Some(12_500.0);
@@ -390,30 +404,17 @@ mod tests {
     #[test]
     fn a_load_that_still_rises_or_never_was_is_not_saturated() {
         let mut phases = evidence();
-        phases[1].down = Some(Goodput {
+        phases[1].loaded[0].1 = Some(Goodput {
             last_third_mbps: 60.0,
             ..steady(50.0)
         });
         let (code, percent) = only(&samples(), &NodeSummary::default(), &phases);
         assert_eq!(code, ConfidenceCode::LoadNotSaturated);
         assert!((percent - 20.0).abs() < 1e-9);
-        phases[1].down = None;
+        phases[1].loaded[0].1 = None;
         assert_eq!(
             only(&samples(), &NodeSummary::default(), &phases),
             (ConfidenceCode::LoadNotSaturated, 0.0)
-        );
-    }
-
-    #[test]
-    fn a_direction_without_load_is_not_asked_to_saturate() {
-        let mut phases = evidence();
-        phases[1].up = Some(Goodput {
-            last_third_mbps: 5.0,
-            ..steady(1.0)
-        });
-        assert_eq!(
-            confidence(&samples(), &NodeSummary::default(), &phases).level,
-            ConfidenceLevel::High
         );
     }
 
@@ -423,10 +424,7 @@ mod tests {
             loop_lag_p99_us: Some(2_000),
             ..NodeSummary::default()
         };
-        assert_eq!(
-            confidence(&samples(), &node, &evidence()).level,
-            ConfidenceLevel::High
-        );
+        assert_eq!(level(&node, &evidence()), ConfidenceLevel::High);
         node.loop_lag_p99_us = Some(3_500);
         assert_eq!(
             only(&samples(), &node, &evidence()),
@@ -479,15 +477,21 @@ mod tests {
 
     #[test]
     fn a_test_that_was_stopped_is_incomplete_and_a_shorter_timeline_is_not() {
-        let mut stopped = samples();
-        stopped.phases.pop();
-        stopped.phases[4].end_us = 27_000_000;
-        assert_eq!(
-            only(&stopped, &NodeSummary::default(), &evidence()),
-            (ConfidenceCode::Incomplete, 2.0)
-        );
-        let mut short = samples();
-        short.phases = phases::scaled(std::time::Duration::from_secs(8));
-        assert!(incomplete(&short.phases).is_none());
+        let windows = |spans: Vec<PhaseSpan>| -> Vec<(Phase, Window)> {
+            spans
+                .into_iter()
+                .map(|span| (span.phase, span.into()))
+                .collect()
+        };
+        let planned = windows(phases::single_user());
+        let mut stopped = phases::single_user();
+        stopped.pop();
+        stopped[4].end_us = 27_000_000;
+        let stopped = Completeness::of(&planned, &windows(stopped));
+        assert_eq!(stopped.missing, 2);
+        assert_eq!(incomplete(stopped).expect("a reason").value, 2.0);
+        let short = windows(phases::scaled(std::time::Duration::from_secs(8)));
+        assert_eq!(Completeness::of(&planned, &short), WHOLE);
+        assert_eq!(Completeness::of(&planned, &[]).missing, 6);
     }
 }

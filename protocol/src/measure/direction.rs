@@ -95,6 +95,14 @@ impl IdlePath {
         })
     }
 
+    /// How far above the idle line something was that the node sent at `node_send_us` on its clock. Traffic messages are
+    /// stamped with the clock that stamps echoes: the machine's, which is one for all processes of a node.
+    pub(super) fn down_delay_us(&self, node_send_us: u64, received_us: u64) -> Option<f64> {
+        let transit_us = signed(received_us)? - signed(node_send_us)?;
+        let height_us = (transit_us - self.origin_down_us) as f64;
+        Some(height_us - self.floor_down_us + self.drift * received_us as f64)
+    }
+
     /// How far above the idle lines a probe was, up and down.
     fn queued(&self, probe: &ProbeSample) -> Option<(f64, f64)> {
         let Heights { up, down } = self.heights(probe)?;
@@ -123,12 +131,15 @@ struct Heights {
 
 /// One-way times up and down, each with the clocks' offset in it. Checked times are below 2^53, so nothing overflows.
 fn one_way_us(probe: &ProbeSample) -> Option<(i64, i64)> {
-    let signed = |time_us: u64| i64::try_from(time_us).ok();
     let sent_us = signed(probe.sent_us)?;
     let received_us = signed(probe.received_us?)?;
     let node_receive_us = signed(probe.node_receive_us?)?;
     let node_send_us = signed(probe.node_send_us?)?;
     Some((node_receive_us - sent_us, received_us - node_send_us))
+}
+
+fn signed(time_us: u64) -> Option<i64> {
+    i64::try_from(time_us).ok()
 }
 
 /// The noise of the idle line: a quarter of the median's distance to the minimum of the idle round trips.

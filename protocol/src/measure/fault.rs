@@ -6,6 +6,8 @@ use std::fmt;
 /// Samples that cannot be computed on. The client is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SamplesFault {
+    /// Which of `household.users`, counted from 0, when it is one of theirs.
+    pub user: Option<usize>,
     /// The field, as it is named in the JSON.
     pub field: &'static str,
     /// Which element of it, counted from 0, where it is a list.
@@ -49,10 +51,23 @@ pub enum FaultKind {
     },
     /// Not a time as RFC 3339 writes it.
     NotRfc3339,
+    /// Given in a single-user test, or missing in a household test.
+    WrongMode,
+    /// A phase of the household out of its order, overlapping, empty, or too late.
+    HouseholdPhaseOrder,
+    /// A segment out of its order, or too large or late.
+    SegmentOrder,
+    /// A number that is negative or beyond all measure.
+    NotAFigure,
+    /// An empty text, or one with control characters.
+    NotAName,
 }
 
 impl fmt::Display for SamplesFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = self.user {
+            write!(f, "user {user} of `household.users`: ")?;
+        }
         write!(f, "`{}`", self.field)?;
         if let Some(index) = self.index {
             write!(f, " of element {index}")?;
@@ -81,6 +96,29 @@ impl fmt::Display for SamplesFault {
                 f,
                 ": must be given together with `{with}`, or both must be null"
             ),
+            FaultKind::WrongMode => write!(
+                f,
+                ": must be given when `mode` is `household`, and only then"
+            ),
+            FaultKind::HouseholdPhaseOrder => write!(
+                f,
+                ": each phase may come once, in the order baseline, capacity_down, capacity_up, traffic; it must begin \
+                 after the one before it has ended, and end within 330 s of the test's start"
+            ),
+            FaultKind::SegmentOrder => write!(
+                f,
+                ": segments must be in the order of their completion, begin before it, and end within 330 s of the \
+                 test's start"
+            ),
+            FaultKind::NotAFigure => {
+                write!(f, ": must be a number from 0 to 10000000000000")
+            }
+            FaultKind::NotAName => {
+                write!(
+                    f,
+                    ": must be a text without control characters, and not empty"
+                )
+            }
             FaultKind::NotRfc3339 => {
                 write!(
                     f,
@@ -100,6 +138,7 @@ mod tests {
     #[test]
     fn a_fault_names_the_field_the_value_and_what_is_allowed() {
         let fault = SamplesFault {
+            user: None,
             field: "probes.sent_us",
             index: Some(3),
             kind: FaultKind::TooLarge {

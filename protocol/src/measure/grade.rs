@@ -21,6 +21,24 @@ pub fn grade(latency_increase_ms: f64) -> Grade {
         .map_or(Grade::F, |&(_, grade)| grade)
 }
 
+/// Least score that earns the grade, of a household as a whole.
+const SCORE_LIMITS: [(f64, Grade); 5] = [
+    (95.0, Grade::APlus),
+    (85.0, Grade::A),
+    (75.0, Grade::B),
+    (60.0, Grade::C),
+    (45.0, Grade::D),
+];
+
+/// The grade of a household's overall score, 0 to 100.
+#[must_use]
+pub fn overall_grade(score: f64) -> Grade {
+    SCORE_LIMITS
+        .iter()
+        .find(|(limit, _)| score >= *limit)
+        .map_or(Grade::F, |&(_, grade)| grade)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +61,26 @@ mod tests {
             (60_000.0, Grade::F),
         ] {
             assert_eq!(grade(increase_ms), expected, "{increase_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_score_at_a_boundary_earns_the_better_grade() {
+        for (score, expected) in [
+            (100.0, Grade::APlus),
+            (95.0, Grade::APlus),
+            (94.999, Grade::A),
+            (85.0, Grade::A),
+            (84.999, Grade::B),
+            (75.0, Grade::B),
+            (74.999, Grade::C),
+            (60.0, Grade::C),
+            (59.999, Grade::D),
+            (45.0, Grade::D),
+            (44.999, Grade::F),
+            (0.0, Grade::F),
+        ] {
+            assert_eq!(overall_grade(score), expected, "{score}");
         }
     }
 

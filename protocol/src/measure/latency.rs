@@ -3,10 +3,9 @@
 //! A probe belongs to the phase in which it was sent, whenever its answer came. Nothing is capped, invented or dropped:
 //! an answered probe counts with its whole time, however late; a lost one counts with the time that it was waited for.
 
-use super::phases::LOSS_DEADLINE_US;
+use super::phases::{LOSS_DEADLINE_US, Window};
 use super::statistics::{Sorted, jitter, trimmed_len};
-use crate::message::samples::{ProbeSample, TestSamples};
-use crate::message::test::PhaseSpan;
+use crate::message::samples::ProbeSample;
 
 /// What the probes of one phase say.
 #[derive(Clone, Debug, Default)]
@@ -27,10 +26,14 @@ pub(super) struct PhaseLatency {
 }
 
 impl PhaseLatency {
-    /// Evaluates the probes sent within `span`. The samples must have been checked.
-    pub(super) fn of(samples: &TestSamples, span: PhaseSpan) -> Self {
-        let probes = sent_within(&samples.probes, span);
-        let listened_until_us = samples.listened_until_us.unwrap_or(u64::MAX);
+    /// Evaluates the probes sent within the window. They must have been checked. `listened_until_us`: as in the samples.
+    pub(super) fn of(
+        probes: &[ProbeSample],
+        listened_until_us: Option<u64>,
+        window: impl Into<Window>,
+    ) -> Self {
+        let window = window.into();
+        let probes = sent_within(probes, window);
         let mut latency = Self {
             sent: probes.len(),
             ..Self::default()
@@ -38,15 +41,16 @@ impl PhaseLatency {
         let mut timed: Vec<(f64, Option<ProbeSample>)> = Vec::with_capacity(probes.len());
         let mut series = Vec::with_capacity(probes.len());
         for probe in probes {
-            let rtt_us = round_trip_us(probe);
-            series.push(rtt_us);
-            if let Some(rtt_us) = rtt_us {
+            series.push(round_trip_us(probe));
+            let Some(rtt_us) = round_trip_bound_us(probe, listened_until_us, window) else {
+                continue;
+            };
+            if probe.received_us.is_some() {
                 latency.answered += 1;
                 timed.push((rtt_us, Some(*probe)));
-            } else if listened_until_us >= probe.sent_us + LOSS_DEADLINE_US {
+            } else {
                 latency.lost += 1;
-                let deadline_us = (span.end_us + LOSS_DEADLINE_US).min(listened_until_us);
-                timed.push(((deadline_us - probe.sent_us) as f64, None));
+                timed.push((rtt_us, None));
             }
         }
         timed.sort_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -77,9 +81,27 @@ pub(super) fn round_trip_us(probe: &ProbeSample) -> Option<f64> {
     Some(total_us.saturating_sub(inside_us) as f64)
 }
 
-/// The probes sent within the span; `probes` are in order of sending.
-fn sent_within(probes: &[ProbeSample], span: PhaseSpan) -> &[ProbeSample] {
-    let first = probes.partition_point(|probe| probe.sent_us < span.start_us);
-    let end = probes.partition_point(|probe| probe.sent_us < span.end_us);
+/// The round trip; of a lost probe, sent within `window`, its lower bound: the time that it was waited for. `None` of a
+/// probe that was in flight when the client stopped listening.
+pub(super) fn round_trip_bound_us(
+    probe: &ProbeSample,
+    listened_until_us: Option<u64>,
+    window: Window,
+) -> Option<f64> {
+    if probe.received_us.is_some() {
+        return round_trip_us(probe);
+    }
+    let listened_until_us = listened_until_us.unwrap_or(u64::MAX);
+    if listened_until_us < probe.sent_us + LOSS_DEADLINE_US {
+        return None;
+    }
+    let deadline_us = (window.end_us + LOSS_DEADLINE_US).min(listened_until_us);
+    Some((deadline_us - probe.sent_us) as f64)
+}
+
+/// The probes sent within the window; `probes` are in order of sending.
+fn sent_within(probes: &[ProbeSample], window: Window) -> &[ProbeSample] {
+    let first = probes.partition_point(|probe| probe.sent_us < window.start_us);
+    let end = probes.partition_point(|probe| probe.sent_us < window.end_us);
     &probes[first..end]
 }

@@ -8,14 +8,20 @@ pub mod confidence;
 pub mod fault;
 pub mod grade;
 pub mod phases;
+pub mod receiver;
 pub mod report;
 pub mod statistics;
 
 mod check;
+mod check_household;
 mod direction;
+mod experience;
 mod goodput;
+mod household;
+mod impact;
 mod latency;
 mod node_view;
+mod single_user;
 
 #[cfg(test)]
 mod simulated_tests;

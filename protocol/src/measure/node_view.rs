@@ -3,9 +3,9 @@
 //! The node's WebSocket pings are answered below JavaScript, and the kernel's estimate knows no browser at all. Where the
 //! client saw far more than they did, the device was slow and not the line.
 
+use super::phases::Window;
 use super::statistics::Sorted;
 use crate::message::samples::NodeRttSample;
-use crate::message::test::PhaseSpan;
 
 /// A message tells of the second before it was sent, so those of a phase's first second are of the phase before.
 const REPORTED_US: u64 = 1_000_000;
@@ -19,15 +19,16 @@ pub(super) struct NodeView {
 
 impl NodeView {
     /// What the messages that arrived in the phase say. A phase of less than 2 s has no second to spare: all count.
-    pub(super) fn of(samples: &[NodeRttSample], span: PhaseSpan) -> Self {
-        let skip_us = if span.start_us == 0 || span.end_us - span.start_us < 2 * REPORTED_US {
+    pub(super) fn of(samples: &[NodeRttSample], window: impl Into<Window>) -> Self {
+        let window = window.into();
+        let skip_us = if window.start_us == 0 || window.length_us() < 2 * REPORTED_US {
             0
         } else {
             REPORTED_US
         };
         let within = || {
             samples.iter().filter(move |sample| {
-                (span.start_us + skip_us..span.end_us).contains(&sample.at_us)
+                (window.start_us + skip_us..window.end_us).contains(&sample.at_us)
             })
         };
         let pings = within().flat_map(|sample| sample.ping_rtt_us.iter().copied().map(f64::from));
@@ -53,7 +54,7 @@ impl NodeView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::test::Phase;
+    use crate::message::test::{Phase, PhaseSpan};
 
     fn message(at_us: u64, pings: &[u32], kernel_us: Option<u32>) -> NodeRttSample {
         NodeRttSample {

@@ -1,7 +1,9 @@
-//! The timeline of the single-user test as data: which phases, how long, under which load, graded or not.
+//! The timelines of the tests as data: which phases, how long, under which load, graded or not.
 
 use std::time::Duration;
 
+use crate::message::household::DemandMode;
+use crate::message::profile::{HouseholdPhase, HouseholdSpan};
 use crate::message::samples::Direction;
 use crate::message::test::{Phase, PhaseSpan};
 
@@ -21,6 +23,55 @@ const SINGLE_USER_SECONDS: [(Phase, u64, u64); 6] = [
     (Phase::Upload, 25, 35),
     (Phase::Bidirectional, 35, 40),
 ];
+
+/// The household test: phase, length in seconds, whether standard mode has it too.
+const HOUSEHOLD_SECONDS: [(HouseholdPhase, u64, bool); 4] = [
+    (HouseholdPhase::Baseline, 5, true),
+    (HouseholdPhase::CapacityDown, 5, false),
+    (HouseholdPhase::CapacityUp, 5, false),
+    (HouseholdPhase::Traffic, 30, true),
+];
+
+/// A stretch of the test, µs since its start; the end is the first microsecond after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its first microsecond.
+    pub start_us: u64,
+    /// The first microsecond after it.
+    pub end_us: u64,
+}
+
+impl Window {
+    /// Its length in µs.
+    #[must_use]
+    pub const fn length_us(self) -> u64 {
+        self.end_us.saturating_sub(self.start_us)
+    }
+
+    /// Whether a time lies in it.
+    #[must_use]
+    pub const fn contains(self, time_us: u64) -> bool {
+        self.start_us <= time_us && time_us < self.end_us
+    }
+}
+
+impl From<PhaseSpan> for Window {
+    fn from(span: PhaseSpan) -> Self {
+        Self {
+            start_us: span.start_us,
+            end_us: span.end_us,
+        }
+    }
+}
+
+impl From<HouseholdSpan> for Window {
+    fn from(span: HouseholdSpan) -> Self {
+        Self {
+            start_us: span.start_us,
+            end_us: span.end_us,
+        }
+    }
+}
 
 /// Which directions a phase loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +139,42 @@ pub fn scaled(total: Duration) -> Vec<PhaseSpan> {
         .collect()
 }
 
+/// The timeline of the household test: 45 s in adaptive mode, 35 s in standard mode.
+#[must_use]
+pub fn household(demand: DemandMode) -> Vec<HouseholdSpan> {
+    let mut start_us = 0;
+    HOUSEHOLD_SECONDS
+        .iter()
+        .filter(|(.., in_standard)| *in_standard || demand == DemandMode::Adaptive)
+        .map(|&(phase, seconds, _)| {
+            let span = HouseholdSpan {
+                phase,
+                start_us,
+                end_us: start_us + seconds * 1_000_000,
+            };
+            start_us = span.end_us;
+            span
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_adaptive_mode_measures_the_capacity() {
+        let adaptive = household(DemandMode::Adaptive);
+        assert_eq!(adaptive.len(), 4);
+        assert_eq!(adaptive[3].end_us, 45_000_000);
+        let standard = household(DemandMode::Standard);
+        assert_eq!(standard[1].phase, HouseholdPhase::Traffic);
+        assert_eq!(
+            Window::from(standard[1]).length_us(),
+            30_000_000,
+            "the same traffic"
+        );
+    }
 
     #[test]
     fn the_single_user_test_lasts_forty_seconds_without_gaps() {

@@ -4,11 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::measure::fault::FaultKind;
+use crate::measure::phases;
 use crate::message::report::{ConfidenceCode, Grade};
 use crate::message::samples::{
-    DeviceSamples, FlowCountSample, GoodputSample, NodeRttSample, ProbeSample, ProbeTransport,
+    DeviceSamples, Direction, FlowCountSample, GoodputSample, NodeRttSample, ProbeSample,
+    ProbeTransport,
 };
-use crate::message::test::{ClientDescription, Mode};
+use crate::message::test::{ClientDescription, Phase};
 
 /// A test in which nothing happened.
 pub(crate) fn empty_samples() -> TestSamples {
@@ -27,6 +29,7 @@ pub(crate) fn empty_samples() -> TestSamples {
         goodput: Vec::new(),
         flows: Vec::new(),
         device: DeviceSamples::default(),
+        household: None,
     }
 }
 
@@ -393,7 +396,7 @@ fn tidy_up(samples: &mut TestSamples, mut boundaries: Vec<u64>) {
 
 /// Fails on a number that JSON cannot carry: `serde_json` writes NaN and infinities as `null`, and `null` reads back as
 /// `None` or not at all.
-fn assert_all_numbers_are_finite(report: &Report) {
+pub(crate) fn assert_all_numbers_are_finite(report: &Report) {
     let text = serde_json::to_string(report).expect("serialises");
     let read: Report = serde_json::from_str(&text).expect("reads back");
     let absent = |report: &Report| format!("{report:?}").matches("None").count();

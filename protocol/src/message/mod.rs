@@ -5,6 +5,7 @@
 //! node times count on the node's monotonic clock; the two are never compared, only their differences are.
 
 pub mod error;
+pub mod household;
 pub mod probe;
 pub mod profile;
 pub mod report;

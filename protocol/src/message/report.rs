@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::household::HouseholdReport;
 use super::samples::{Direction, ProbeTransport};
 use super::test::Mode;
 
-/// A grade; the order of the variants is from best to worst.
+/// A grade; the order of the variants is from best to worst. Of a latency increase as said below; the household's overall
+/// grade has a scale of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Grade {
@@ -36,7 +38,7 @@ pub struct Report {
     pub started_at: String,
     /// From the first phase's start to the last phase's end.
     pub duration_s: f64,
-    /// The worst of the graded phases; `null` when none could be graded.
+    /// The worst of the graded phases, or the household's overall grade; `null` when there is none.
     pub total_grade: Option<Grade>,
     /// How far to trust it.
     pub confidence: Confidence,
@@ -52,6 +54,9 @@ pub struct Report {
     pub probe_transport: ProbeTransport,
     /// The three graded phases.
     pub phases: GradedPhases,
+    /// What the users went through; `null` in a single-user test, whose phases are graded instead.
+    #[serde(default)]
+    pub household: Option<HouseholdReport>,
     /// What the node counted.
     pub node: NodeSummary,
 }

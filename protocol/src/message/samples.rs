@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::household::HouseholdSamples;
 use super::test::{ClientDescription, Mode, PhaseSpan};
 
 /// `POST /api/tests/{id}/report`: everything the client saw, computed by nobody yet.
@@ -36,6 +37,10 @@ pub struct TestSamples {
     /// How the device itself kept up.
     #[serde(default)]
     pub device: DeviceSamples,
+    /// What a household test collects; absent in a single-user test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub household: Option<HouseholdSamples>,
 }
 
 /// One probe. Times in microseconds: `sent_us` and `received_us` since the start of the test on the client's

@@ -366,6 +366,7 @@ impl<'a> Line<'a> {
             goodput: self.goodput,
             flows: Vec::new(),
             device: DeviceSamples::default(),
+            household: None,
         };
         Run { samples, truth_ms }
     }

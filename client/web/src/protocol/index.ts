@@ -102,6 +102,11 @@ p50: number,
 p95: number, };
 
 /**
+ * Where the demand comes from.
+ */
+export type DemandMode = "standard" | "adaptive";
+
+/**
  * How the device itself kept up during the test.
  */
 export type DeviceSamples = {
@@ -309,7 +314,8 @@ direction: Direction,
 bytes: number, };
 
 /**
- * A grade; the order of the variants is from best to worst.
+ * A grade; the order of the variants is from best to worst. Of a latency increase as said below; the household's overall
+ * grade has a scale of its own.
  */
 export type Grade = "A+" | "A" | "B" | "C" | "D" | "F";
 
@@ -353,6 +359,69 @@ standard_phases: Array<HouseholdSpan>, };
 export type HouseholdPhase = "baseline" | "capacity_down" | "capacity_up" | "traffic";
 
 /**
+ * The household's part of the report.
+ */
+export type HouseholdReport = {
+/**
+ * 0.3 Alex + 0.3 Sarah + 0.3 Jake + 0.1 Computer, 0 to 100; `null` when nobody could be judged.
+ */
+overall_score: number | null,
+/**
+ * Of that score.
+ */
+overall_grade: Grade | null,
+/**
+ * Jain's index over achieved ÷ demand of the users, × 100.
+ */
+fairness: number | null,
+/**
+ * Share of 1 s windows whose 95th percentile increase stays under 60 ms, × 100.
+ */
+stability: number | null,
+/**
+ * Where the demand came from.
+ */
+mode: DemandMode,
+/**
+ * What the line carries to the client.
+ */
+capacity_down_mbps: number | null,
+/**
+ * What it carries from the client.
+ */
+capacity_up_mbps: number | null,
+/**
+ * The users, in the order of their cards.
+ */
+users: Array<UserReport>, };
+
+/**
+ * What a household test collects beside the probes of the line. The test's own `phases`, `goodput` and `flows` stay
+ * empty; its `probes` run from the baseline to the end of the traffic.
+ */
+export type HouseholdSamples = {
+/**
+ * Whether Computer's demand was raised to what the line can carry.
+ */
+demand: DemandMode,
+/**
+ * The phases as they really began and ended.
+ */
+phases: Array<HouseholdSpan>,
+/**
+ * What the line carried to the client in the capacity phase; `null` in standard mode.
+ */
+capacity_down_mbps: number | null,
+/**
+ * What it carried from the client; `null` in standard mode.
+ */
+capacity_up_mbps: number | null,
+/**
+ * The users, in the order of their cards.
+ */
+users: Array<UserSamples>, };
+
+/**
  * A phase of a household test with its time, in microseconds since the start of the test.
  */
 export type HouseholdSpan = {
@@ -370,9 +439,107 @@ start_us: number,
 end_us: number, };
 
 /**
+ * One traffic message from the node.
+ */
+export type MessageSample = {
+/**
+ * From its header.
+ */
+flow: number,
+/**
+ * From its header.
+ */
+sequence: number,
+/**
+ * From its header: the node's clock.
+ */
+send_us: number,
+/**
+ * When its last byte arrived.
+ */
+received_us: number, };
+
+/**
  * Which of the two tests is run.
  */
 export type Mode = "single" | "household";
+
+/**
+ * The figures of the model by which a user was judged.
+ */
+export type ModelReport = { "type": "gaming",
+/**
+ * The model's name, for the reader.
+ */
+name: string,
+/**
+ * 95th percentile of the round trips − idle latency.
+ */
+p95_increase_ms: number | null, } | { "type": "call",
+/**
+ * The model's name, for the reader.
+ */
+name: string,
+/**
+ * Transmission rating, 0 to 93.2; of the worse direction.
+ */
+r_factor: number | null,
+/**
+ * Mean opinion score that belongs to it, 1 to 4.5.
+ */
+mos: number | null,
+/**
+ * From mouth to ear in the worse direction, jitter buffer included.
+ */
+mouth_to_ear_ms: number | null,
+/**
+ * Share of the messages that missed the jitter buffer, in the worse direction.
+ */
+missed_ratio: number | null,
+/**
+ * Time during which the picture stood still.
+ */
+frozen_s: number, } | { "type": "streaming",
+/**
+ * The model's name, for the reader.
+ */
+name: string,
+/**
+ * From the start until the first segment was there; `null` when it never was.
+ */
+startup_s: number | null,
+/**
+ * How often the film stopped.
+ */
+stalls: number,
+/**
+ * For how long in all.
+ */
+stalled_s: number,
+/**
+ * That ÷ the time since the film began.
+ */
+stall_ratio: number | null,
+/**
+ * Segments that were received.
+ */
+segments: number,
+/**
+ * Of those, received within their own period.
+ */
+segments_in_time: number, } | { "type": "bulk",
+/**
+ * The model's name, for the reader.
+ */
+name: string,
+/**
+ * What the line had left for it; `null` where the line's capacity is not known.
+ */
+available_mbps: number | null,
+/**
+ * Achieved ÷ min(demand, available).
+ */
+achieved_ratio: number | null, };
 
 /**
  * A text message from the node on `/ws/bulk-upload`, `/ws/bulk-download` or `/ws/ping`.
@@ -744,7 +911,7 @@ started_at: string,
  */
 duration_s: number,
 /**
- * The worst of the graded phases; `null` when none could be graded.
+ * The worst of the graded phases, or the household's overall grade; `null` when there is none.
  */
 total_grade: Grade | null,
 /**
@@ -776,9 +943,30 @@ probe_transport: ProbeTransport,
  */
 phases: GradedPhases,
 /**
+ * What the users went through; `null` in a single-user test, whose phases are graded instead.
+ */
+household: HouseholdReport | null,
+/**
  * What the node counted.
  */
 node: NodeSummary, };
+
+/**
+ * One segment of a stream.
+ */
+export type SegmentSample = {
+/**
+ * When its first message arrived.
+ */
+first_us: number,
+/**
+ * When the message with the end flag arrived.
+ */
+complete_us: number,
+/**
+ * Its size.
+ */
+bytes: number, };
 
 /**
  * What a sender counts.
@@ -1021,7 +1209,11 @@ flows: Array<FlowCountSample>,
 /**
  * How the device itself kept up.
  */
-device: DeviceSamples, };
+device: DeviceSamples,
+/**
+ * What a household test collects; absent in a single-user test.
+ */
+household?: HouseholdSamples, };
 
 /**
  * 200 to `DELETE /api/tests/{id}`, and to `GET /api/tests/{id}`: what the node itself counts of a test.
@@ -1061,3 +1253,110 @@ goodput_mbps: number | null, };
  * A text message from the client on `/ws/bulk-upload`.
  */
 export type UploaderMessage = { "type": "finish" };
+
+/**
+ * What one user went through.
+ */
+export type UserReport = {
+/**
+ * The user.
+ */
+user_id: string,
+/**
+ * Their experience, 0 to 100; `null` when there is too little to judge it by.
+ */
+score: number | null,
+/**
+ * Of the latency increase.
+ */
+grade: Grade | null,
+/**
+ * Working latency − idle latency.
+ */
+latency_increase_ms: number | null,
+/**
+ * Mean absolute difference of the delays of consecutive messages, else of consecutive probes.
+ */
+jitter_ms: number | null,
+/**
+ * Messages too late to be of use or never received ÷ messages sent, both ways; of a stream its segments.
+ */
+late_ratio: number | null,
+/**
+ * Mean rate received by the client.
+ */
+down_mbps: number | null,
+/**
+ * Mean rate received by the node.
+ */
+up_mbps: number | null,
+/**
+ * Mean rate needed, pauses included.
+ */
+demand_down_mbps: number,
+/**
+ * The same from the user.
+ */
+demand_up_mbps: number,
+/**
+ * What it was like and why, in plain words.
+ */
+impact: string,
+/**
+ * The model's own figures.
+ */
+model: ModelReport, };
+
+/**
+ * What one user's session saw. Times are µs since the start of the test on the client's clock, unless said otherwise.
+ */
+export type UserSamples = {
+/**
+ * As in the catalogue.
+ */
+user_id: string,
+/**
+ * As in the catalogue.
+ */
+name: string,
+/**
+ * As in the catalogue.
+ */
+model: ExperienceModel,
+/**
+ * When the session's traffic was started.
+ */
+started_us: number,
+/**
+ * The mean rate that the user needed, pauses included.
+ */
+demand_down_mbps: number,
+/**
+ * The same from the user.
+ */
+demand_up_mbps: number,
+/**
+ * The probes of the user's own session; empty where a queue of the session's own would be measured (a bulk
+ * transfer), then the probes of the test count.
+ */
+probes: Array<ProbeSample>,
+/**
+ * Message bytes: to the client as the client counted them, from the client as `session_stats` told.
+ */
+goodput: Array<GoodputSample>,
+/**
+ * The messages received, of a game or a call.
+ */
+messages: Array<MessageSample>,
+/**
+ * The segments received, of a stream.
+ */
+segments: Array<SegmentSample>,
+/**
+ * How much of the film a segment holds, ms: the pattern's period. `null` for others than streams.
+ */
+segment_media_ms: number | null,
+/**
+ * What the node derived from the messages it received: the totals of `session_end`, else the last `session_stats`.
+ */
+up: ReceivedStats | null, };

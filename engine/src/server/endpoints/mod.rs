@@ -7,6 +7,7 @@ pub mod health;
 pub mod page;
 pub mod ping;
 pub mod probe;
+pub mod profile;
 pub mod tests;
 pub mod upload;
 
@@ -43,8 +44,13 @@ pub type Parameters<'a> = Vec<&'a str>;
 
 type HttpHandler =
     fn(&mut Node, &mut Context<'_>, &mut Visitor, &Request, &Parameters<'_>) -> Answer;
-type WebSocketOpener =
-    fn(&mut Node, &mut Context<'_>, &mut Visitor, &Request) -> Result<WebSocketOptions, OpenFault>;
+type WebSocketOpener = fn(
+    &mut Node,
+    &mut Context<'_>,
+    &mut Visitor,
+    &Request,
+    &Parameters<'_>,
+) -> Result<WebSocketOptions, OpenFault>;
 type WebSocketOpened = fn(&mut Node, &mut Context<'_>, &mut Visitor);
 
 /// One row of the table.
@@ -94,9 +100,15 @@ const ENDPOINTS: &[Endpoint] = &[
         bulk::begin_upload,
     ),
     web_socket("/ws/ping", EndpointGroup::Ping, probe::open, probe::begin),
+    web_socket(
+        "/ws/virtual-household/{}",
+        EndpointGroup::Profile,
+        profile::open,
+        profile::begin,
+    ),
     http(
         "/health",
-        EndpointGroup::Status,
+        EndpointGroup::Health,
         &[(Method::Get, health::health)],
     ),
     http(
@@ -163,7 +175,7 @@ pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, 
                 }
             }
             Service::WebSocket(open, begin) => {
-                match upgrade(node, context, visitor, request, open) {
+                match upgrade(node, context, visitor, request, &parameters, open) {
                     Ok(options) => {
                         accept(context, options, |context| begin(node, context, visitor))
                     }
@@ -235,6 +247,7 @@ fn upgrade(
     context: &mut Context<'_>,
     visitor: &mut Visitor,
     request: &Request,
+    parameters: &Parameters<'_>,
     open: WebSocketOpener,
 ) -> Result<WebSocketOptions, OpenFault> {
     match request.method() {
@@ -250,7 +263,7 @@ fn upgrade(
         let (head, body) = fault.reply();
         return Err(OpenFault::Request(Reply { head, body }));
     }
-    open(node, context, visitor, request)
+    open(node, context, visitor, request, parameters)
 }
 
 fn not_found() -> Reply {

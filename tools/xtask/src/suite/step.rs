@@ -130,18 +130,14 @@ fn page() -> Result<Counts> {
     Ok([install, types, lint, tests].into_iter().sum())
 }
 
+fn release_build() -> Result<Counts> {
+    one(&mut release_build_command())
+}
+
 /// Builds the daemon as users get it.
-///
-/// # Errors
-/// When cargo can't be started.
-pub(crate) fn release_build() -> Result<Counts> {
-    one(&mut cargo(&[
-        "build",
-        "--locked",
-        "--release",
-        "--package",
-        "engine",
-    ]))
+#[must_use]
+pub(crate) fn release_build_command() -> Command {
+    cargo(&["build", "--locked", "--release", "--package", "engine"])
 }
 
 /// A command that counts as one test.
