@@ -98,6 +98,12 @@ impl Node {
         &self.tokens
     }
 
+    /// The node's configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The node's name.
     #[must_use]
     pub fn name(&self) -> &str {

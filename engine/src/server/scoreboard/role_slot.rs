@@ -4,14 +4,13 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-use serde::Serialize;
+use protocol::message::node_status::ServiceState;
 
 use super::cell::ShortText;
 use crate::runtime::sys::shared_memory::plain_atomics;
 
 /// How a process fares, or a role: a role as the best of its processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RoleState {
     /// All loops beat.
     Healthy,
@@ -26,18 +25,6 @@ pub enum RoleState {
 }
 
 impl RoleState {
-    /// Its name in metrics and statistics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Starting => "starting",
-            Self::Restarting => "restarting",
-            Self::Draining => "draining",
-            Self::Down => "down",
-        }
-    }
-
     /// A segment of zeros says `Starting`.
     pub(super) const fn to_word(self) -> u64 {
         match self {
@@ -56,6 +43,18 @@ impl RoleState {
             3 => Self::Down,
             4 => Self::Draining,
             _ => Self::Starting,
+        }
+    }
+}
+
+impl From<RoleState> for ServiceState {
+    fn from(state: RoleState) -> Self {
+        match state {
+            RoleState::Healthy => Self::Healthy,
+            RoleState::Starting => Self::Starting,
+            RoleState::Restarting => Self::Restarting,
+            RoleState::Draining => Self::Draining,
+            RoleState::Down => Self::Down,
         }
     }
 }
