@@ -35,8 +35,11 @@ function precompress(): Plugin {
   };
 }
 
+const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as { version: string };
+
 export default defineConfig({
   base: "/",
+  define: { PAGE_VERSION: JSON.stringify(version) },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

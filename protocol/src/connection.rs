@@ -4,12 +4,13 @@
 //! sockets and endpoints. A driver derives how to read from [`Connection::receive`], and after every other call
 //! drains [`Connection::poll_transmit`], [`Connection::poll_filler`] and [`Connection::poll_event`] until none yields.
 
+pub(crate) mod buffers;
+
 use std::time::Duration;
 
-use crate::http1;
-use crate::http1::{Request, RequestHead, Response, ResponseHead};
+use crate::http1::{self, Request, RequestHead, Response, ResponseHead};
 use crate::time::Instant;
-use crate::websocket;
+use crate::websocket::{self, WebSocket};
 
 /// How the driver should read now. Derived from state, to be asked before every read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,81 +207,112 @@ pub enum SendError {
 
 /// One connection, server or client, HTTP or WebSocket.
 #[derive(Debug)]
-pub struct Connection {
-    now: Instant,
+pub struct Connection(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Server(http1::Server),
+    Client(http1::Client),
+    WebSocket(WebSocket),
 }
 
-#[expect(clippy::missing_const_for_fn, reason = "the bodies follow")]
-#[expect(unused_variables, reason = "the bodies follow")]
+/// Calls the same method of whatever is spoken.
+macro_rules! each {
+    ($self:expr, $inner:ident => $call:expr) => {
+        match $self {
+            Inner::Server($inner) => $call,
+            Inner::Client($inner) => $call,
+            Inner::WebSocket($inner) => $call,
+        }
+    };
+}
+
 impl Connection {
     /// A server's connection that was just accepted.
     #[must_use]
     pub fn server(now: Instant) -> Self {
-        Self { now }
+        Self(Inner::Server(http1::Server::new(now)))
     }
 
     /// A client's connection that was just opened; [`Connection::request`] comes next.
     #[must_use]
     pub fn client(now: Instant) -> Self {
-        Self { now }
+        Self(Inner::Client(http1::Client::new(now)))
     }
 
     /// Takes all of `bytes`, which arrived in this order.
-    pub fn handle_input(&mut self, now: Instant, bytes: &[u8]) {}
+    pub fn handle_input(&mut self, now: Instant, bytes: &[u8]) {
+        each!(&mut self.0, inner => inner.handle_input(now, bytes));
+        self.upgrade_client(now);
+    }
 
     /// `count` bytes were thrown away as [`Receive::Discard`] allows.
-    pub fn handle_discarded(&mut self, now: Instant, count: u64) {}
+    pub fn handle_discarded(&mut self, now: Instant, count: u64) {
+        each!(&mut self.0, inner => inner.handle_discarded(now, count));
+    }
 
     /// The peer closed its sending side.
-    pub fn handle_eof(&mut self, now: Instant) {}
+    pub fn handle_eof(&mut self, now: Instant) {
+        each!(&mut self.0, inner => inner.handle_eof(now));
+    }
 
     /// The deadline of [`Connection::poll_timeout`] may have passed.
-    pub fn handle_timeout(&mut self, now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        each!(&mut self.0, inner => inner.handle_timeout(now));
+    }
 
     /// `count` bytes of what [`Connection::poll_transmit`] gave left the process.
-    pub fn handle_transmitted(&mut self, now: Instant, count: u64) {}
+    pub fn handle_transmitted(&mut self, now: Instant, count: u64) {
+        each!(&mut self.0, inner => inner.handle_transmitted(now, count));
+    }
 
     /// `count` bytes of the last [`Connection::poll_filler`] left the process.
-    pub fn handle_filler_sent(&mut self, now: Instant, count: u64) {}
+    pub fn handle_filler_sent(&mut self, now: Instant, count: u64) {
+        each!(&mut self.0, inner => inner.handle_filler_sent(now, count));
+    }
 
     /// Appends bytes to be written, filling `buffer` up to about `TRANSMIT_PIECE_BYTES`; whether it appended any.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut Vec<u8>) -> bool {
-        false
+        each!(&mut self.0, inner => inner.poll_transmit(now, buffer))
     }
 
     /// Filler to be sent next. Only once all bytes of [`Connection::poll_transmit`] were reported as transmitted.
     pub fn poll_filler(&mut self) -> Option<Filler> {
-        None
+        each!(&self.0, inner => inner.poll_filler())
     }
 
     /// The next event. `scratch` is cleared, and filled with the event's payload if it has one.
     pub fn poll_event(&mut self, scratch: &mut Vec<u8>) -> Option<Event> {
-        None
+        each!(&mut self.0, inner => inner.poll_event(scratch))
     }
 
     /// When [`Connection::handle_timeout`] should be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        each!(&self.0, inner => inner.poll_timeout())
     }
 
     /// How to read now.
     #[must_use]
     pub fn receive(&self) -> Receive {
-        Receive::Paused
+        each!(&self.0, inner => inner.receive())
     }
 
     /// All is said, or given up: close the transport. [`Event::Closed`] says why.
     #[must_use]
     pub fn wants_close(&self) -> bool {
-        false
+        each!(&self.0, inner => inner.wants_close())
     }
 
     /// Nothing more will be sent although input is still thrown away: the driver may shut down its sending side, so
     /// that the peer sees the end at once. Doing nothing is as correct.
     #[must_use]
     pub fn wants_shutdown(&self) -> bool {
-        false
+        match &self.0 {
+            Inner::Server(server) => server.wants_shutdown(),
+            Inner::WebSocket(socket) => socket.wants_shutdown(),
+            Inner::Client(_) => false,
+        }
     }
 
     /// Server: answers the pending request. A body that was not read yet is drained if its rest is at most
@@ -294,7 +326,10 @@ impl Connection {
         head: ResponseHead,
         body: ResponseBody,
     ) -> Result<(), WrongState> {
-        Err(WrongState)
+        match &mut self.0 {
+            Inner::Server(server) => server.respond(now, &head, body),
+            Inner::Client(_) | Inner::WebSocket(_) => Err(WrongState),
+        }
     }
 
     /// Server: takes the pending request's body, after 100 if the client waits for it. [`Event::BodyComplete`]
@@ -304,7 +339,10 @@ impl Connection {
     /// # Errors
     /// No request is pending, or its body was taken already.
     pub fn receive_body(&mut self, now: Instant, sink: BodySink) -> Result<(), WrongState> {
-        Err(WrongState)
+        match &mut self.0 {
+            Inner::Server(server) => server.receive_body(now, sink),
+            Inner::Client(_) | Inner::WebSocket(_) => Err(WrongState),
+        }
     }
 
     /// Server: answers the pending request, whose [`Request::websocket_upgrade`] must be `Ok`, with 101; from then on
@@ -317,7 +355,12 @@ impl Connection {
         now: Instant,
         options: WebSocketOptions,
     ) -> Result<(), WrongState> {
-        Err(WrongState)
+        let Inner::Server(server) = &mut self.0 else {
+            return Err(WrongState);
+        };
+        let parts = server.upgrade(now, &options)?;
+        self.0 = Inner::WebSocket(WebSocket::server(now, parts));
+        Ok(())
     }
 
     /// Client: sends a request; [`Event::Response`] and [`Event::BodyComplete`] follow.
@@ -331,7 +374,10 @@ impl Connection {
         body: RequestBody,
         sink: BodySink,
     ) -> Result<(), WrongState> {
-        Err(WrongState)
+        match &mut self.0 {
+            Inner::Client(client) => client.request(now, &head, body, sink),
+            Inner::Server(_) | Inner::WebSocket(_) => Err(WrongState),
+        }
     }
 
     /// Client: asks for a WebSocket; [`Event::Upgraded`] follows, or [`Event::Response`] and its body if the server
@@ -347,7 +393,10 @@ impl Connection {
         nonce: [u8; 16],
         options: WebSocketOptions,
     ) -> Result<(), WrongState> {
-        Err(WrongState)
+        match &mut self.0 {
+            Inner::Client(client) => client.request_websocket(now, target, host, nonce, &options),
+            Inner::Server(_) | Inner::WebSocket(_) => Err(WrongState),
+        }
     }
 
     /// WebSocket: sends a text message.
@@ -355,7 +404,8 @@ impl Connection {
     /// # Errors
     /// See [`SendError`].
     pub fn send_text(&mut self, now: Instant, text: &str) -> Result<(), SendError> {
-        Err(SendError::Closed)
+        self.websocket()?
+            .send(now, MessageKind::Text, text.as_bytes())
     }
 
     /// WebSocket: sends a binary message.
@@ -363,7 +413,7 @@ impl Connection {
     /// # Errors
     /// See [`SendError`].
     pub fn send_binary(&mut self, now: Instant, payload: &[u8]) -> Result<(), SendError> {
-        Err(SendError::Closed)
+        self.websocket()?.send(now, MessageKind::Binary, payload)
     }
 
     /// WebSocket: sends a ping of at most 125 bytes; [`Event::Pong`] should follow.
@@ -371,7 +421,7 @@ impl Connection {
     /// # Errors
     /// See [`SendError`].
     pub fn send_ping(&mut self, now: Instant, payload: &[u8]) -> Result<(), SendError> {
-        Err(SendError::Closed)
+        self.websocket()?.send_ping(now, payload)
     }
 
     /// WebSocket: sends binary frames of filler, that many payload bytes in all or without end; messages and control
@@ -384,38 +434,66 @@ impl Connection {
         now: Instant,
         payload_bytes: Option<u64>,
     ) -> Result<(), SendError> {
-        Err(SendError::Closed)
+        self.websocket()?.send_filler(now, payload_bytes)
     }
 
     /// Ends filler without an end: on a WebSocket at the next frame's start, in HTTP here and with the connection.
-    pub fn stop_filler(&mut self, now: Instant) {}
+    pub fn stop_filler(&mut self, now: Instant) {
+        match &mut self.0 {
+            Inner::Server(server) => server.stop_filler(now),
+            Inner::WebSocket(socket) => socket.stop_filler(now),
+            Inner::Client(_) => {}
+        }
+    }
 
     /// WebSocket: sends a close frame once the current filler frame is out, and waits for the peer's. HTTP: ends the
     /// connection when the current response is out (filler without an end is stopped); code and reason are not used.
-    pub fn close(&mut self, now: Instant, code: u16, reason: &str) {}
+    pub fn close(&mut self, now: Instant, code: u16, reason: &str) {
+        match &mut self.0 {
+            Inner::Server(server) => server.close(now),
+            Inner::Client(client) => client.close(now),
+            Inner::WebSocket(socket) => socket.close(now, code, reason),
+        }
+    }
 
     /// Payload bytes received on this connection, to the byte, in the middle of a body or frame too: of HTTP bodies,
     /// or of binary messages once it is a WebSocket.
     #[must_use]
     pub fn received_payload_bytes(&self) -> u64 {
-        0
+        each!(&self.0, inner => inner.received_bytes())
     }
 
     /// Filler payload bytes that were handed to the transport on this connection.
     #[must_use]
     pub fn sent_payload_bytes(&self) -> u64 {
-        0
+        each!(&self.0, inner => inner.sent_bytes())
     }
 
     /// Bytes that wait to be written: not handed over yet, or not reported as transmitted. Filler is not counted.
     #[must_use]
     pub fn queued_transmit_bytes(&self) -> usize {
-        0
+        each!(&self.0, inner => inner.queued_bytes())
     }
 
     /// Whether this is a WebSocket by now.
     #[must_use]
     pub fn is_websocket(&self) -> bool {
-        false
+        matches!(self.0, Inner::WebSocket(_))
+    }
+
+    fn websocket(&mut self) -> Result<&mut WebSocket, SendError> {
+        match &mut self.0 {
+            Inner::WebSocket(socket) => Ok(socket),
+            Inner::Server(_) | Inner::Client(_) => Err(SendError::Closed),
+        }
+    }
+
+    /// Goes on as a WebSocket once a client's handshake succeeded.
+    fn upgrade_client(&mut self, now: Instant) {
+        if let Inner::Client(client) = &mut self.0
+            && let Some(parts) = client.take_upgrade()
+        {
+            self.0 = Inner::WebSocket(WebSocket::client(now, parts));
+        }
     }
 }

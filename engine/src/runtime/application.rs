@@ -1,7 +1,7 @@
 //! What a program puts on a loop: it answers events and deadlines; the loop moves the bytes.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -25,6 +25,17 @@ pub trait Application {
         listener: usize,
         peer: SocketAddr,
     ) -> Option<Self::Session>;
+
+    /// The next connection to open, if one is wanted now. Asked in every turn.
+    fn poll_connect(&mut self) -> Option<Connect<Self::Session>> {
+        None
+    }
+
+    /// A connection that [`Application::poll_connect`] asked for stands.
+    fn handle_connected(&mut self, _: &mut Context<'_>, _: &mut Self::Session) {}
+
+    /// A connection that [`Application::poll_connect`] asked for did not come about.
+    fn handle_connect_failed(&mut self, _: Instant, _: Self::Session, _: &io::Error) {}
 
     /// Something happened on a connection; `payload` is the event's, if it has one.
     fn handle_event(
@@ -62,6 +73,17 @@ pub trait Application {
 
     /// How late the loop was: the lateness of a timer, or the length of a turn, during which whatever became ready waited.
     fn observe_lag(&mut self, now: Instant, lag: Duration);
+}
+
+/// A connection that the application wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Connect<S> {
+    /// Whom to connect to.
+    pub peer: SocketAddr,
+    /// From which of the machine's addresses; `None` leaves it to the kernel.
+    pub local: Option<IpAddr>,
+    /// What to keep with it.
+    pub session: S,
 }
 
 /// The loop's own heartbeat.

@@ -46,6 +46,17 @@ pub(super) enum Outcome {
     Closed(CloseReason),
 }
 
+/// Whether a connection stands.
+#[derive(Debug)]
+pub(super) enum Established {
+    /// It does.
+    Yes,
+    /// The peer has not answered yet.
+    NotYet,
+    /// The peer, or something on the way, refused.
+    Failed(io::Error),
+}
+
 /// One connection on one socket.
 #[derive(Debug)]
 pub(super) struct Driver<S> {
@@ -60,6 +71,7 @@ pub(super) struct Driver<S> {
     /// directions once; whether to read or write at all is asked of the connection each time.
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
+    is_connecting: bool,
     pub(super) received_bytes: u64,
     pub(super) sent_bytes: u64,
     received_at: Option<Instant>,
@@ -71,22 +83,43 @@ pub(super) struct Driver<S> {
 }
 
 impl<S> Driver<S> {
-    pub(super) fn new(
+    /// A peer that has connected.
+    pub(super) fn accepted(
+        transport: Transport,
+        session: S,
+        peer: SocketAddr,
+        now: Instant,
+    ) -> Self {
+        Self::new(transport, Connection::server(now), session, peer, false)
+    }
+
+    /// A peer that is being connected to.
+    pub(super) fn connecting(
+        transport: Transport,
+        session: S,
+        peer: SocketAddr,
+        now: Instant,
+    ) -> Self {
+        Self::new(transport, Connection::client(now), session, peer, true)
+    }
+
+    fn new(
         transport: Transport,
         connection: Connection,
         session: S,
         peer: SocketAddr,
-        generation: u32,
+        is_connecting: bool,
     ) -> Self {
         Self {
-            generation,
+            generation: 0,
             peer,
             transport,
             connection,
             session,
             is_queued: false,
-            is_readable: true,
-            is_writable: true,
+            is_readable: !is_connecting,
+            is_writable: !is_connecting,
+            is_connecting,
             received_bytes: 0,
             sent_bytes: 0,
             received_at: None,
@@ -96,6 +129,26 @@ impl<S> Driver<S> {
             close_reason: None,
             is_aborted: false,
         }
+    }
+
+    /// Whether the connection stands; the application is told when it has come about.
+    pub(super) fn establish<A>(&mut self, application: &mut A, now: Instant) -> Established
+    where
+        A: Application<Session = S>,
+    {
+        if !self.is_connecting {
+            return Established::Yes;
+        }
+        if !self.is_writable {
+            return Established::NotYet;
+        }
+        self.is_connecting = false;
+        if let Some(error) = self.transport.take_error() {
+            return Established::Failed(error);
+        }
+        let (mut context, session) = self.context(now);
+        application.handle_connected(&mut context, session);
+        Established::Yes
     }
 
     /// The application's view, and its session beside it.

@@ -1,9 +1,9 @@
 //! The event loop: one thread, one poll, one wheel, one slab of drivers. Its phases follow each other, each bounded:
-//! poll → mark ready → drive → expire timers → accept → tick.
+//! poll → mark ready → drive → expire timers → accept → connect → tick.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::TcpListener as StdListener;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use mio::event::Event as Readiness;
 use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use protocol::connection::{CloseReason, Connection};
+use protocol::connection::CloseReason;
 use protocol::time::Instant;
 use slab::Slab;
 
-use super::application::{Application, Counters, Directive, Sweep, TICK};
-use super::driver::{Driver, DriverKey, Outcome, Workspace};
+use super::application::{Application, Connect, Counters, Directive, Sweep, TICK};
+use super::driver::{Driver, DriverKey, Established, Outcome, Workspace};
 use super::payload::Payload;
 use super::sys::clock;
 use super::sys::timer::TimerFd;
@@ -95,7 +95,7 @@ impl<A: Application> EventLoop<A> {
                 retry_at: None,
             });
         }
-        let now = clock::now();
+        let now = clock::monotonic_now();
         Ok(Self {
             application,
             poll,
@@ -128,6 +128,7 @@ impl<A: Application> EventLoop<A> {
             self.drive_ready();
             self.expire_timers();
             self.accept();
+            self.connect();
             let end = self.tick();
             self.counters.turns += 1;
             self.application.observe_lag(end, end - now);
@@ -157,7 +158,7 @@ impl<A: Application> EventLoop<A> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             Err(error) => return Err(error),
         }
-        Ok(clock::now())
+        Ok(clock::monotonic_now())
     }
 
     fn mark_ready(&mut self, events: &Events) {
@@ -166,7 +167,7 @@ impl<A: Application> EventLoop<A> {
             match event.token() {
                 TIMER => self.timer_deadline = None,
                 Token(token) if token < first_driver => {
-                    self.listeners[token - FIRST_LISTENER].is_readable = true
+                    self.listeners[token - FIRST_LISTENER].is_readable = true;
                 }
                 Token(token) => self.mark_driver((token - first_driver) as u32, event),
             }
@@ -193,7 +194,7 @@ impl<A: Application> EventLoop<A> {
                 .get(key.index as usize)
                 .is_some_and(|driver| driver.generation == key.generation)
             {
-                self.drive(key.index, clock::now());
+                self.drive(key.index, clock::monotonic_now());
             }
         }
     }
@@ -209,7 +210,16 @@ impl<A: Application> EventLoop<A> {
             scratch: &mut self.scratch,
         };
         let before = (driver.received_bytes, driver.sent_bytes);
-        let outcome = driver.drive(&mut self.application, now, &mut workspace);
+        let outcome = match driver.establish(&mut self.application, now) {
+            Established::Yes => driver.drive(&mut self.application, now, &mut workspace),
+            Established::NotYet => Outcome::Waiting,
+            Established::Failed(error) => {
+                let driver = self.remove(index);
+                self.application
+                    .handle_connect_failed(now, driver.session, &error);
+                return;
+            }
+        };
         self.counters.received_bytes += driver.received_bytes - before.0;
         self.counters.sent_bytes += driver.sent_bytes - before.1;
         match outcome {
@@ -246,16 +256,21 @@ impl<A: Application> EventLoop<A> {
     }
 
     fn close(&mut self, index: u32, now: Instant, reason: CloseReason) {
+        self.remove(index)
+            .into_closed(&mut self.application, now, reason);
+    }
+
+    fn remove(&mut self, index: u32) -> Driver<A::Session> {
         self.wheel.cancel(index);
         let mut driver = self.drivers.remove(index as usize);
         self.counters.connections -= 1;
         // Dropping the socket closes it, which ends its registration too.
         let _ = self.poll.registry().deregister(driver.transport.source());
-        driver.into_closed(&mut self.application, now, reason);
+        driver
     }
 
     fn expire_timers(&mut self) {
-        let now = clock::now();
+        let now = clock::monotonic_now();
         let mut expired = std::mem::take(&mut self.expired);
         self.wheel.expire(now, &mut expired);
         for index in expired.drain(..) {
@@ -285,7 +300,7 @@ impl<A: Application> EventLoop<A> {
         if self.drain_deadline.is_some() {
             return;
         }
-        let now = clock::now();
+        let now = clock::monotonic_now();
         for number in 0..self.listeners.len() {
             let listener = &mut self.listeners[number];
             if listener.retry_at.is_some_and(|retry_at| retry_at <= now) {
@@ -322,54 +337,56 @@ impl<A: Application> EventLoop<A> {
         };
         self.counters.accepted += 1;
         if let Some(session) = self.application.handle_accept(now, number, peer) {
-            self.insert(
-                Transport::new(stream),
-                Connection::server(now),
-                session,
-                peer,
-                now,
-            );
+            let driver = Driver::accepted(Transport::new(stream), session, peer, now);
+            self.insert(driver, now);
         }
         true
     }
 
-    fn insert(
-        &mut self,
-        mut transport: Transport,
-        connection: Connection,
-        session: A::Session,
-        peer: SocketAddr,
-        now: Instant,
-    ) {
+    /// Opens the connections that the application wants, none of them waited for.
+    fn connect(&mut self) {
+        if self.drain_deadline.is_some() {
+            return;
+        }
+        while let Some(Connect {
+            peer,
+            local,
+            session,
+        }) = self.application.poll_connect()
+        {
+            let now = clock::monotonic_now();
+            match Transport::connect(peer, local) {
+                Ok(transport) => {
+                    self.insert(Driver::connecting(transport, session, peer, now), now);
+                }
+                Err(error) => self.application.handle_connect_failed(now, session, &error),
+            }
+        }
+    }
+
+    fn insert(&mut self, mut driver: Driver<A::Session>, now: Instant) {
         let entry = self.drivers.vacant_entry();
         let index = entry.key() as u32;
         let token = Token(FIRST_LISTENER + self.listeners.len() + index as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        // A small answer must not wait for the acknowledgement of the one before it.
-        let _ = transport.source().set_nodelay(true);
-        if self
-            .poll
-            .registry()
-            .register(transport.source(), token, interest)
+        let registry = self.poll.registry();
+        if registry
+            .register(driver.transport.source(), token, interest)
             .is_err()
         {
+            driver.into_closed(&mut self.application, now, CloseReason::PeerVanished);
             return;
         }
         self.next_generation = self.next_generation.wrapping_add(1);
-        entry.insert(Driver::new(
-            transport,
-            connection,
-            session,
-            peer,
-            self.next_generation,
-        ));
+        driver.generation = self.next_generation;
+        entry.insert(driver);
         self.counters.connections += 1;
         self.drive(index, now);
     }
 
     /// The loop's heartbeat. Returns the time at which the turn ends.
     fn tick(&mut self) -> Instant {
-        let now = clock::now();
+        let now = clock::monotonic_now();
         if now < self.next_tick {
             return now;
         }
@@ -380,7 +397,7 @@ impl<A: Application> EventLoop<A> {
             Directive::Sweep => self.sweep(now, Sweep::Asked),
             Directive::Drain => self.drain(now),
         }
-        clock::now()
+        clock::monotonic_now()
     }
 
     fn drain(&mut self, now: Instant) {

@@ -1,12 +1,13 @@
 //! How bytes reach the peer: plain TCP. Says nothing about what the bytes mean, and moves bulk bytes without looking at them.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::net::TcpStream;
 use protocol::connection::Filler;
 use protocol::time::Instant;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::payload::Payload;
 use super::sys::{bulk, receive};
@@ -22,10 +23,37 @@ impl Transport {
     /// Takes over a connected, non-blocking stream.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
+        // A small answer must not wait for the acknowledgement of the one before it.
+        let _ = stream.set_nodelay(true);
         Self {
             stream,
             stamps_arrivals: false,
         }
+    }
+
+    /// Begins to connect to `peer`, from the address `local` if one is given. Whether it came about is to be asked of
+    /// [`Transport::take_error`] once the socket is writable.
+    ///
+    /// # Errors
+    /// As `socket(2)`, `bind(2)` and `connect(2)`.
+    pub fn connect(peer: SocketAddr, local: Option<IpAddr>) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(peer), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        if let Some(local) = local {
+            socket.bind(&SocketAddr::new(local, 0).into())?;
+        }
+        match socket.connect(&peer.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Self::new(TcpStream::from_std(socket.into())))
+    }
+
+    /// Why the socket failed, if it did.
+    #[must_use]
+    pub fn take_error(&self) -> Option<io::Error> {
+        self.stream.take_error().unwrap_or_else(Some)
     }
 
     /// The socket, to register with a poll.
@@ -91,7 +119,7 @@ impl Transport {
     /// Closing will drop what waits to be sent and reset the connection.
     pub fn reset_on_close(&mut self) {
         // Where it fails the connection closes in the ordinary way.
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
     }
 
     /// Tells the peer that nothing more comes; what it sends can still be read.

@@ -4,12 +4,22 @@
 //! sockets and what a body means. `httparse` splits heads into fields; everything that decides where a message ends
 //! is decided here.
 
+mod body;
+mod client;
 mod fault;
 mod fields;
+mod head;
+mod output;
 mod request;
 mod response;
+mod server;
+mod upgrade;
 
 pub use fault::Fault;
 pub use fields::Field;
 pub use request::{BodyLength, Method, Request, RequestHead, Upgrade, UpgradeFault, Version};
 pub use response::{Response, ResponseHead};
+
+pub(crate) use client::Client;
+pub(crate) use server::Server;
+pub(crate) use upgrade::UpgradeParts;

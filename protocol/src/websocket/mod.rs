@@ -5,9 +5,14 @@
 
 mod fault;
 mod filler;
+mod frame;
+mod message;
+mod socket;
 
 pub use fault::Fault;
 pub use filler::{
     FILLER_HEADER_BYTES, FILLER_STRIDE_BYTES, MASKED_FILLER_HEADER_BYTES,
     MASKED_FILLER_STRIDE_BYTES, stamp_filler_cycle,
 };
+
+pub(crate) use socket::WebSocket;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, kill_process};
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::ending;
 use crate::lab::line::{Line, NODE_ADDRESS};
@@ -115,6 +115,12 @@ impl Daemon {
         (Ipv4Addr::LOCALHOST, self.ping_port).into()
     }
 
+    /// The supervisor's process id.
+    #[must_use]
+    pub(crate) fn process_id(&self) -> u32 {
+        self.group.child.id()
+    }
+
     /// Asks it to stop, as a service manager does, and waits until it has.
     ///
     /// # Errors
@@ -134,11 +140,26 @@ impl Daemon {
     }
 }
 
-/// The ports of the main and the ping role: `{"main": 8000, "ping": 8005}`. None until the daemon has written it.
+/// The file that the daemon writes when it is ready.
+#[derive(Debug, Deserialize)]
+struct PortsFile {
+    ports: Vec<RolePort>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RolePort {
+    role: String,
+    port: u16,
+}
+
+/// The ports of the main and the ping role; none until the daemon has written them.
 fn read_ports(file: &Path) -> Option<(u16, u16)> {
-    let ports: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
-    let port = |role: &str| u16::try_from(ports.get(role)?.as_u64()?).ok();
-    Some((port("main")?, port("ping")?))
+    let file: PortsFile = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
+    let port_of = |role: &str| {
+        let found = file.ports.iter().find(|port| port.role == role);
+        found.map(|found| found.port)
+    };
+    Some((port_of("main")?, port_of("ping")?))
 }
 
 /// The last lines of a log, indented.

@@ -4,6 +4,7 @@
 
 mod daemon;
 mod ending;
+mod isolation;
 mod lab;
 mod process;
 mod suite;
@@ -52,6 +53,8 @@ enum Chore {
         #[command(flatten)]
         line: LineArguments,
     },
+    /// Probe round trips on the ping role, quiet and while eight downloads load the main role, as JSON
+    Isolation,
 }
 
 fn main() -> ExitCode {
@@ -71,6 +74,11 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Tidy => Ok(suite::tidy::print()),
         Chore::Licences => suite::licences::print(),
         Chore::Line { line, command } => lab::run_command(line, &command),
+        Chore::Isolation => {
+            let comparisons = isolation::measure()?;
+            println!("{}", serde_json::to_string_pretty(&comparisons)?);
+            Ok(ExitCode::SUCCESS)
+        }
         Chore::Truth { line } => {
             let truth = lab::truth::measure(line.shape())?;
             println!("{}", serde_json::to_string_pretty(&truth)?);

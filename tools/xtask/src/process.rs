@@ -133,12 +133,22 @@ pub(crate) fn show(command: &mut Command, limit: Duration) -> Result<Finished> {
     })
 }
 
-/// Runs `command` silently and returns its standard output; kills its group after `limit`.
+/// What a program printed that nobody watched.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    /// How it ended; `None` when its time was over.
+    pub(crate) status: Option<ExitStatus>,
+    /// Its standard output.
+    pub(crate) stdout: String,
+    /// Its standard error.
+    pub(crate) stderr: String,
+}
+
+/// Runs `command` silently; kills its group after `limit`.
 ///
 /// # Errors
-/// Names the command, how it ended and what it said on standard error.
-pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<String> {
-    let words = words(command);
+/// When the program can't be started.
+pub(crate) fn capture(command: &mut Command, limit: Duration) -> Result<Captured> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -149,13 +159,26 @@ pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<String> {
     let status = group.wait_for(limit)?;
     // Ends the group, and with it every writer that would keep the collectors waiting.
     drop(group);
-    let (stdout, stderr) = (stdout.join(), stderr.join());
-    match status {
-        Some(status) if status.success() => Ok(stdout.unwrap_or_default()),
+    Ok(Captured {
+        status,
+        stdout: stdout.join().unwrap_or_default(),
+        stderr: stderr.join().unwrap_or_default(),
+    })
+}
+
+/// Runs `command` silently and returns its standard output; kills its group after `limit`.
+///
+/// # Errors
+/// Names the command, how it ended and what it said on standard error.
+pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<String> {
+    let words = words(command);
+    let captured = capture(command, limit)?;
+    match captured.status {
+        Some(status) if status.success() => Ok(captured.stdout),
         Some(status) => bail!(
             "`{words}`: {status}: {}{}",
-            stderr.unwrap_or_default().trim(),
-            stdout.unwrap_or_default().trim()
+            captured.stderr.trim(),
+            captured.stdout.trim()
         ),
         None => bail!("`{words}`: not finished after {} s", limit.as_secs()),
     }

@@ -33,6 +33,8 @@ export type ProbeUrls = { ping_role: string; main_role: string; http: string };
 export type ProbeOrder =
   | { type: "connect"; urls: ProbeUrls }
   | { type: "run"; start_epoch_us: number; end_us: number }
+  /** Send no more, but take the answers that are still out. */
+  | { type: "hush" }
   | { type: "end" };
 
 /** A probe that was sent, and how late the timer was that sent it. */
@@ -46,5 +48,6 @@ export type ProbeNotice =
   | { type: "connected"; transport: ProbeTransport }
   | { type: "unreachable" }
   | { type: "batch"; sent: SentProbe[]; answered: AnsweredProbe[]; node_rtt: NodeRttSample[] }
-  | { type: "lost" }
+  /** The connection broke at `at_us` and could not be had again. */
+  | { type: "lost"; at_us: number }
   | { type: "ended" };

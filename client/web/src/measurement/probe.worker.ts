@@ -32,6 +32,7 @@ let urls: ProbeUrls | null = null;
 let startEpochUs = 0;
 let schedule: ProbeSchedule | null = null;
 let isEnding = false;
+let isHushed = false;
 let httpAbort: AbortController | null = null;
 let sent: SentProbe[] = [];
 let answered: AnsweredProbe[] = [];
@@ -114,11 +115,12 @@ async function connect(): Promise<void> {
 async function reconnect(): Promise<void> {
   if (urls === null || schedule === null) return;
   const url = transport === "main_role" ? urls.main_role : urls.ping_role;
+  const lost_us = now_us();
   const deadline_us = epochUs() + RECONNECT_LIMIT_MS * 1000;
   while (!isEnding) {
     const left_ms = (deadline_us - epochUs()) / 1000;
     if (left_ms <= 0) {
-      scope.postMessage({ type: "lost" });
+      scope.postMessage({ type: "lost", at_us: lost_us });
       return;
     }
     const opened = await openSocket(url, left_ms);
@@ -165,12 +167,12 @@ function handleText(text: string, at_us: number): void {
 
 function arm(): void {
   const due_us = schedule?.pollTimeout() ?? null;
-  if (due_us === null || isEnding) return;
+  if (due_us === null || isEnding || isHushed) return;
   setTimeout(fire, Math.max(0, (due_us - now_us()) / 1000));
 }
 
 function fire(): void {
-  if (schedule === null || isEnding) return;
+  if (schedule === null || isEnding || isHushed) return;
   const sent_us = now_us();
   const probe = schedule.pollProbe(sent_us);
   // A timer may fire a fraction of a millisecond early; then it is armed again.
@@ -228,6 +230,9 @@ scope.onmessage = (event) => {
       arm();
       // Also the page's heartbeat: unlike its own timers these messages are not slowed down in a hidden tab.
       setInterval(postBatch, BATCH_INTERVAL_MS);
+      break;
+    case "hush":
+      isHushed = true;
       break;
     case "end":
       isEnding = true;

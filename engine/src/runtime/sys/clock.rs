@@ -7,7 +7,7 @@ use protocol::time::Instant;
 
 /// Now, on `CLOCK_MONOTONIC`: nanoseconds since boot, the same in every process of the machine.
 #[must_use]
-pub fn now() -> Instant {
+pub fn monotonic_now() -> Instant {
     Instant::from_nanos(read_ns(libc::CLOCK_MONOTONIC))
 }
 
@@ -45,11 +45,11 @@ mod tests {
 
     #[test]
     fn a_wall_time_of_now_is_a_monotonic_time_of_now() {
-        let before = now();
+        let before = monotonic_now();
         let wall_ns = read_ns(libc::CLOCK_REALTIME);
         let converted = monotonic_from_wall(wall_ns).expect("just now is not in the future");
         assert!(converted + Duration::from_millis(1) >= before);
-        assert!(converted <= now());
+        assert!(converted <= monotonic_now());
     }
 
     #[test]

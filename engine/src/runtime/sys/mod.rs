@@ -7,7 +7,9 @@
 
 pub mod bulk;
 pub mod clock;
+pub mod process;
 pub mod receive;
+pub mod shared_memory;
 pub mod tcp;
 pub mod timer;
 

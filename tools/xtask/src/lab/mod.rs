@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use crate::daemon::{Daemon, Place};
-use crate::workspace;
+use crate::{suite, workspace};
 use line::{Line, LineShape};
 
 /// The line's properties on the command line.
@@ -46,6 +46,7 @@ impl LineArguments {
 /// # Errors
 /// When the line can't be made, the node doesn't start, or the command can't be run.
 pub(crate) fn run_command(arguments: LineArguments, command: &[String]) -> Result<ExitCode> {
+    suite::build_daemon()?;
     let line = Line::create(arguments.shape())?;
     let daemon = Daemon::start(Place::Node(&line), &workspace::scratch("line")?)?;
     let (program, words) = command.split_first().context("no command was given")?;

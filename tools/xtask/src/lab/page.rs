@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::line::{Line, LineShape};
 use super::truth::{LoadedPhase, Truth};
 use crate::daemon::{Daemon, Place};
-use crate::process::{output, words};
+use crate::process::output;
 use crate::workspace;
 
 /// A test takes 40 s; a browser's start, the report and a loaded machine the rest.
@@ -22,20 +22,18 @@ const TOLERANCE_SHARE: f64 = 0.1;
 /// See [`TOLERANCE_SHARE`].
 const TOLERANCE_MS: f64 = 5.0;
 
-/// Runs the page's script that drives one whole test against `base_url` and returns the node's report.
+/// Runs one whole test of the page against `base_url` and returns the node's report. `node` is Node's command.
 ///
 /// # Errors
-/// When the script fails or writes no report.
+/// When the page fails or no report came of it.
 pub(crate) fn run_test(mut node: Command, base_url: &str, folder: &Path) -> Result<Value> {
     let report = folder.join("report.json");
-    node.arg(workspace::root().join("client/web/e2e/run-once.mjs"))
-        .current_dir(workspace::root().join("client/web"))
-        .env("BASE_URL", base_url)
-        .env("OUT_JSON", &report);
-    let words = words(&node);
+    node.arg(workspace::root().join("tools/lab/run_page.mjs"))
+        .arg(base_url)
+        .arg(&report)
+        .current_dir(workspace::root().join("client/web"));
     output(&mut node, RUN_LIMIT)?;
-    let text = std::fs::read_to_string(&report)
-        .with_context(|| format!("`{words}` wrote no {}", report.display()))?;
+    let text = std::fs::read_to_string(&report).with_context(|| report.display().to_string())?;
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", report.display()))
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::count::Counts;
 use super::step::npm;
-use crate::process::show;
+use crate::process::capture;
 use crate::workspace;
 
 /// Names the folder of a checkout of the RustSec advisory database.
@@ -138,11 +138,11 @@ impl Advisory {
 
 /// `npm audit` of what the page ships.
 fn page() -> Result<Counts> {
-    let audit = show(
+    let audit = capture(
         &mut npm(&["audit", "--omit=dev", "--json"]),
         Duration::from_secs(120),
     )?;
-    let json: Option<Value> = serde_json::from_str(&audit.output).ok();
+    let json: Option<Value> = serde_json::from_str(&audit.stdout).ok();
     let total = json
         .as_ref()
         .and_then(|json| json.pointer("/metadata/vulnerabilities/total")?.as_u64());
@@ -153,7 +153,13 @@ fn page() -> Result<Counts> {
             Counts::failure()
         }
         None => {
-            println!("page skipped: `npm audit` got no answer from the registry");
+            let status = json.and_then(|json| json.get("statusCode")?.as_u64());
+            match status {
+                Some(status) => {
+                    println!("page skipped: the registry answers no audit (HTTP {status})");
+                }
+                None => println!("page skipped: the registry of `npm audit` can't be reached"),
+            }
             Counts::skip()
         }
     })

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use super::count::Counts;
 use super::prerequisites;
 use super::step::{BUILD_LIMIT, cargo};
-use crate::process::show;
+use crate::process::{output, show};
 use crate::third_party::check::{Verdict, report};
 use crate::workspace;
 
@@ -34,8 +34,10 @@ pub(crate) fn run() -> Result<Counts> {
     }
     let targets = targets()?;
     let build_folder = workspace::target().join("fuzz");
+    // With a target named, the flags are for the targets and not for build scripts, which have no libFuzzer to link to.
+    let host = host_triple()?;
     let built = show(
-        cargo(&["build", "--locked", "--release"])
+        cargo(&["build", "--locked", "--release", "--target", &host])
             .current_dir(folder())
             .env("CARGO_TARGET_DIR", &build_folder)
             .env("RUSTFLAGS", INSTRUMENTATION),
@@ -51,7 +53,7 @@ pub(crate) fn run() -> Result<Counts> {
     for target in targets {
         println!("$ {target} for {SECONDS} s");
         let finished = show(
-            Command::new(build_folder.join("release").join(&target))
+            Command::new(build_folder.join(&host).join("release").join(&target))
                 .arg(format!("-max_total_time={SECONDS}"))
                 .args([
                     "-verbosity=0",
@@ -73,6 +75,20 @@ pub(crate) fn run() -> Result<Counts> {
         ));
     }
     Ok(total.into_iter().sum())
+}
+
+fn host_triple() -> Result<String> {
+    let version = output(
+        Command::new("rustc")
+            .arg("-vV")
+            .current_dir(workspace::root()),
+        Duration::from_secs(20),
+    )?;
+    version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("rustc -vV names no host")
 }
 
 fn targets() -> Result<Vec<String>> {

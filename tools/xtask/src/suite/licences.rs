@@ -1,6 +1,6 @@
 //! Every dependency's licence against `tools/licences.toml`: Rust crates by `cargo metadata`, npm packages by the lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,10 +35,9 @@ struct Dependency {
 
 pub(crate) fn run() -> Result<Counts> {
     let policy = read_policy()?;
-    let mut dependencies = Vec::new();
-    for (folder, is_tool) in [(workspace::root(), false), (fuzz::folder(), true)] {
-        dependencies.extend(crates(&folder, is_tool)?);
-    }
+    let shipped = shipped_crates()?;
+    let mut dependencies = crates(&workspace::root(), &shipped)?;
+    dependencies.extend(crates(&fuzz::folder(), &BTreeSet::new())?);
     for folder in [page_folder(), workspace::root().join("tools/third-party")] {
         let lock = folder.join("package-lock.json");
         let text = std::fs::read_to_string(&lock).with_context(|| lock.display().to_string())?;
@@ -105,8 +104,35 @@ fn read_policy() -> Result<Policy> {
     toml::from_str(&text).context("tools/licences.toml")
 }
 
-/// The crates that are not ours, of the workspace in `folder`.
-fn crates(folder: &Path, is_tool: bool) -> Result<Vec<Dependency>> {
+/// `name version` of every crate whose code is in the daemon: no macros, build scripts or test dependencies.
+fn shipped_crates() -> Result<BTreeSet<String>> {
+    let tree = output(
+        &mut cargo(&[
+            "tree",
+            "--locked",
+            "--package",
+            "engine",
+            "--edges",
+            "normal,no-proc-macro",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ]),
+        Duration::from_secs(120),
+    )?;
+    Ok(tree
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (name, version) = (words.next()?, words.next()?);
+            Some(format!("{name} {}", version.trim_start_matches('v')))
+        })
+        .collect())
+}
+
+/// The crates that are not ours, of the workspace in `folder`; those not `shipped` are tools.
+fn crates(folder: &Path, shipped: &BTreeSet<String>) -> Result<Vec<Dependency>> {
     let text = output(
         cargo(&["metadata", "--format-version", "1", "--locked"]).current_dir(folder),
         Duration::from_secs(120),
@@ -116,10 +142,14 @@ fn crates(folder: &Path, is_tool: bool) -> Result<Vec<Dependency>> {
     Ok(packages
         .iter()
         .filter(|package| !package["source"].is_null())
-        .map(|package| Dependency {
-            name: format!("crate {}", package["name"].as_str().unwrap_or("?")),
-            licence: package["license"].as_str().map(str::to_owned),
-            is_tool,
+        .map(|package| {
+            let text = |field: &str| package[field].as_str().unwrap_or("?");
+            let name = format!("{} {}", text("name"), text("version"));
+            Dependency {
+                is_tool: !shipped.contains(&name),
+                licence: package["license"].as_str().map(str::to_owned),
+                name: format!("crate {name}"),
+            }
         })
         .collect())
 }

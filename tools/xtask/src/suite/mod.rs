@@ -15,10 +15,22 @@ pub(crate) mod tidy;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 pub(crate) use count::Counts;
 use step::{STEPS, Step};
+
+use crate::process::output;
+
+/// Builds the daemon as users get it, so that a chore never runs an old one. Standard output stays the chore's own.
+///
+/// # Errors
+/// When it doesn't build.
+pub(crate) fn build_daemon() -> Result<()> {
+    output(&mut step::release_build_command(), step::BUILD_LIMIT)
+        .map(drop)
+        .context("the daemon doesn't build")
+}
 
 /// Runs the steps (all, or the named ones), printing as it goes; fails when anything failed.
 ///

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::count::Counts;
 use super::prerequisites;
+use super::step::install_page_packages;
 use crate::lab::line::{Line, LineShape};
 use crate::lab::{self, page, truth};
 use crate::third_party::check::{Verdict, report};
@@ -27,6 +28,8 @@ pub(crate) fn run() -> Result<Counts> {
         println!("skipped: {reason}");
         return Ok(Counts::skip());
     }
+    super::build_daemon()?;
+    install_page_packages()?;
     let mut verdicts = vec![("the_lab_leaves_nothing_behind", leaves_nothing())];
     let truth = truth::measure(SHAPE)?;
     println!("{}", serde_json::to_string_pretty(&truth)?);

@@ -38,11 +38,15 @@ const PROGRAMS: &[Program] = &[
     debian("wrk", "wrk"),
     debian("python3", "python3"),
     debian("ps", "procps"),
+    debian("taskset", "util-linux"),
     debian("g++", "g++"),
 ];
 
 /// Packages without a program of their own to look for: the module that Python must be able to import, the package.
 const PYTHON_MODULES: &[(&str, &str)] = &[("ensurepip", "python3-venv")];
+
+/// The oldest Node.js that the page's tools run on: major, minor.
+const NODE_VERSION_MIN: (u32, u32) = (20, 19);
 
 /// An installation that takes longer has no network.
 const INSTALL_LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -73,6 +77,10 @@ pub(crate) fn run() -> Result<Counts> {
             ),
             None => println!("{} is missing: {}.", program.name, program.advice),
         }
+        counts = [counts, missing()].into_iter().sum();
+    }
+    if let Some(version) = old_node() {
+        println!("Node.js {version} is too old: {}.", PROGRAMS[0].advice);
         counts = [counts, missing()].into_iter().sum();
     }
     for (module, package) in PYTHON_MODULES {
@@ -112,6 +120,19 @@ fn missing() -> Counts {
     } else {
         Counts::skip()
     }
+}
+
+/// The version of a Node.js that is too old; none when it's new enough or not there.
+fn old_node() -> Option<String> {
+    let printed = output(
+        Command::new("node").arg("--version"),
+        Duration::from_secs(20),
+    )
+    .ok()?;
+    let version = printed.trim().trim_start_matches('v');
+    let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+    let is_old = (numbers.next()?, numbers.next()?) < NODE_VERSION_MIN;
+    is_old.then(|| version.to_owned())
 }
 
 fn missing_packages() -> Vec<&'static str> {

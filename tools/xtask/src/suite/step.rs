@@ -131,13 +131,13 @@ fn page() -> Result<Counts> {
 }
 
 fn release_build() -> Result<Counts> {
-    one(&mut cargo(&[
-        "build",
-        "--locked",
-        "--release",
-        "--package",
-        "engine",
-    ]))
+    one(&mut release_build_command())
+}
+
+/// Builds the daemon as users get it.
+#[must_use]
+pub(crate) fn release_build_command() -> Command {
+    cargo(&["build", "--locked", "--release", "--package", "engine"])
 }
 
 /// A command that counts as one test.
@@ -179,6 +179,20 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// Sees to it that the page's packages are installed, for a step that runs without the page's own.
+///
+/// # Errors
+/// When npm can't install them.
+pub(crate) fn install_page_packages() -> Result<()> {
+    if !page_folder().join("node_modules").is_dir() {
+        anyhow::ensure!(
+            one(&mut npm(&["ci", "--no-audit", "--no-fund"]))?.failed == 0,
+            "the page's packages could not be installed"
+        );
+    }
+    Ok(())
 }
 
 /// npm in the page's folder.

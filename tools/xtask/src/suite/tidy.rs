@@ -8,10 +8,10 @@ use anyhow::Result;
 use super::count::Counts;
 use crate::workspace;
 
-/// Above this a file has to explain itself in [`LONG_FILES`].
+/// Above this a file has to explain itself: [`LENGTH_REASON`] in the comment that it begins with.
 const FILE_LINES_MAX: usize = 600;
-/// Long files, each with the reason why it is still one idea.
-const LONG_FILES: &[(&str, &str)] = &[];
+/// How the reason begins why a long file is still one idea.
+const LENGTH_REASON: &str = "Long because ";
 
 /// Folders that hold nothing of ours.
 const SKIPPED_FOLDERS: &[&str] = &[
@@ -33,6 +33,8 @@ const EXTENSIONS: &[&str] = &[
 struct Source {
     path: String,
     text: String,
+    /// Whether its parent declares it under `#[cfg(test)]`.
+    is_test: bool,
 }
 
 type Rule = fn(&Source) -> Option<String>;
@@ -52,6 +54,7 @@ pub(crate) fn run() -> Result<Counts> {
     let root = workspace::root();
     let mut sources = Vec::new();
     collect(&root, &root, &mut sources)?;
+    mark_tests(&mut sources);
     println!("{} files looked at", sources.len());
     Ok(RULES
         .iter()
@@ -107,10 +110,45 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> std::io::Re
             sources.push(Source {
                 path: shown,
                 text: std::fs::read_to_string(&path)?,
+                is_test: false,
             });
         }
     }
     Ok(())
+}
+
+/// Marks the modules that exist in tests only: `#[cfg(test)]` and then `mod name;` in the folder's `mod.rs` or `lib.rs`.
+fn mark_tests(sources: &mut [Source]) {
+    let mut tests = Vec::new();
+    for source in sources.iter().filter(|source| source.is_rust()) {
+        let Some(folder) = Path::new(&source.path).parent() else {
+            continue;
+        };
+        for after in source.text.split("#[cfg(test)]").skip(1) {
+            let declared = after.trim_start().strip_prefix("mod ");
+            if let Some((name, _)) = declared.and_then(|rest| rest.split_once(';'))
+                && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            {
+                tests.push(
+                    folder
+                        .join(name)
+                        .with_extension("rs")
+                        .to_string_lossy()
+                        .into_owned(),
+                );
+                tests.push(
+                    folder
+                        .join(name)
+                        .join("mod.rs")
+                        .to_string_lossy()
+                        .into_owned(),
+                );
+            }
+        }
+    }
+    for source in sources {
+        source.is_test = tests.contains(&source.path);
+    }
 }
 
 impl Source {
@@ -154,9 +192,14 @@ fn module_docs(source: &Source) -> Option<String> {
 fn length(source: &Source) -> Option<String> {
     let lines = source.text.lines().count();
     let is_generated = source.path.starts_with("client/web/src/protocol/");
-    let explained = LONG_FILES.iter().any(|(path, _)| *path == source.path);
-    (source.is_code() && lines > FILE_LINES_MAX && !explained && !is_generated)
-        .then(|| format!("{lines} lines; split it, or list it with its reason in suite/tidy.rs"))
+    let explained = source
+        .text
+        .lines()
+        .take_while(|line| line.starts_with("//"))
+        .any(|line| line.contains(LENGTH_REASON));
+    (source.is_code() && lines > FILE_LINES_MAX && !explained && !is_generated).then(|| {
+        format!("{lines} lines; split it, or say \"{LENGTH_REASON}…\" in the comment at its top")
+    })
 }
 
 fn unsafe_code(source: &Source) -> Option<String> {
@@ -172,13 +215,14 @@ fn unsafe_code(source: &Source) -> Option<String> {
 }
 
 fn pure_half(source: &Source) -> Option<String> {
-    if !source.path.starts_with("protocol/src/") {
+    if !source.path.starts_with("protocol/src/") || source.is_test {
         return None;
     }
     let before_tests = source.text.split("#[cfg(test)]").next().unwrap_or_default();
     let product = Source {
         path: source.path.clone(),
         text: before_tests.to_owned(),
+        is_test: false,
     };
     let banned = [
         "std::net::Tcp",
@@ -264,6 +308,7 @@ mod tests {
         Source {
             path: path.into(),
             text: text.into(),
+            is_test: false,
         }
     }
 
@@ -272,6 +317,14 @@ mod tests {
         assert!(module_docs(&source("a.rs", "use std::fs;\n")).is_some());
         assert!(module_docs(&source("a.rs", "//! What it owns.\n")).is_none());
         assert!(module_docs(&source("a.ts", "export {}\n")).is_none());
+    }
+
+    #[test]
+    fn a_long_file_says_why_it_is_long() {
+        let long = "const A: u8 = 0;\n".repeat(FILE_LINES_MAX + 1);
+        let explained = format!("//! All states.\n//! {LENGTH_REASON}they are one table.\n{long}");
+        assert!(length(&source("a.rs", &long)).is_some());
+        assert!(length(&source("a.rs", &explained)).is_none());
     }
 
     #[test]
@@ -287,6 +340,21 @@ mod tests {
         let text = "//! Pure.\n#[cfg(test)]\nmod tests { use std::fs; }\n";
         assert!(pure_half(&source("protocol/src/a.rs", text)).is_none());
         assert!(pure_half(&source("protocol/src/a.rs", "use std::fs;\n")).is_some());
+    }
+
+    #[test]
+    fn a_module_declared_for_tests_is_a_test() {
+        let mut sources = [
+            source(
+                "protocol/src/a/mod.rs",
+                "#[cfg(test)]\nmod golden;\nmod real;\n",
+            ),
+            source("protocol/src/a/golden.rs", "use std::fs;\n"),
+            source("protocol/src/a/real.rs", "use std::fs;\n"),
+        ];
+        mark_tests(&mut sources);
+        assert!(pure_half(&sources[1]).is_none());
+        assert!(pure_half(&sources[2]).is_some());
     }
 
     #[test]

@@ -50,7 +50,11 @@ pub(crate) fn report(name: &str, verdict: Verdict) -> Counts {
             Counts::pass()
         }
         Verdict::Passed(text) => {
-            println!("{name} ... ok ({text})");
+            // One line will do for what is as it should be.
+            println!(
+                "{name} ... ok ({})",
+                text.lines().next().unwrap_or_default()
+            );
             Counts::pass()
         }
         Verdict::Failed(text) => {

@@ -3,7 +3,7 @@
 mod bad_input;
 pub(crate) mod check;
 mod http_clients;
-mod raw;
+pub(crate) mod raw;
 mod websocket_clients;
 
 use std::path::PathBuf;

@@ -20,7 +20,7 @@ pub(super) struct Response {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Raw {
+pub(crate) struct Raw {
     stream: TcpStream,
 }
 
@@ -33,7 +33,7 @@ impl Raw {
     }
 
     /// Sends as much as the node takes: one that answers before it has heard all may close early.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         match self.stream.write_all(bytes) {
             Err(error)
                 if matches!(
@@ -85,7 +85,7 @@ impl Raw {
     }
 
     /// Asks for a WebSocket at `path` and reads the answer's head.
-    pub(super) fn upgrade(address: SocketAddr, path: &str) -> Result<Self> {
+    pub(crate) fn upgrade(address: SocketAddr, path: &str) -> Result<Self> {
         let mut raw = Self::connect(address)?;
         raw.send(
             format!(
@@ -99,34 +99,55 @@ impl Raw {
         Ok(raw)
     }
 
+    /// Sends small messages without waiting for more to send (`TCP_NODELAY`).
+    pub(crate) fn send_at_once(&self) -> Result<()> {
+        Ok(self.stream.set_nodelay(true)?)
+    }
+
+    /// The payload of the next binary message, other frames before it skipped.
+    pub(crate) fn binary_message(&mut self) -> Result<Vec<u8>> {
+        loop {
+            let (opcode, payload) = self.frame()?;
+            if opcode == 2 {
+                return Ok(payload);
+            }
+        }
+    }
+
     /// The code of the close frame that comes next, control and data frames before it skipped.
     pub(super) fn close_code(&mut self) -> Result<u16> {
         loop {
-            let mut head = [0; 2];
-            self.stream
-                .read_exact(&mut head)
-                .context("reading a frame")?;
-            let mut extended = [0; 8];
-            let length = match head[1] & 0x7f {
-                126 => {
-                    self.stream.read_exact(&mut extended[6..])?;
-                    u64::from_be_bytes(extended)
-                }
-                127 => {
-                    self.stream.read_exact(&mut extended)?;
-                    u64::from_be_bytes(extended)
-                }
-                short => u64::from(short),
-            };
-            let mut payload = Vec::new();
-            (&mut self.stream).take(length).read_to_end(&mut payload)?;
-            if head[0] & 0x0f == 8 {
+            let (opcode, payload) = self.frame()?;
+            if opcode == 8 {
                 let code = payload
                     .first_chunk::<2>()
                     .context("a close frame without a code")?;
                 return Ok(u16::from_be_bytes(*code));
             }
         }
+    }
+
+    /// The next frame's opcode and payload.
+    fn frame(&mut self) -> Result<(u8, Vec<u8>)> {
+        let mut head = [0; 2];
+        self.stream
+            .read_exact(&mut head)
+            .context("reading a frame")?;
+        let mut extended = [0; 8];
+        let length = match head[1] & 0x7f {
+            126 => {
+                self.stream.read_exact(&mut extended[6..])?;
+                u64::from_be_bytes(extended)
+            }
+            127 => {
+                self.stream.read_exact(&mut extended)?;
+                u64::from_be_bytes(extended)
+            }
+            short => u64::from(short),
+        };
+        let mut payload = Vec::new();
+        (&mut self.stream).take(length).read_to_end(&mut payload)?;
+        Ok((head[0] & 0x0f, payload))
     }
 
     fn head(&mut self) -> Result<String> {
@@ -192,7 +213,7 @@ impl Response {
 }
 
 /// A WebSocket frame as a client sends it; `masked` false breaks the protocol.
-pub(super) fn frame(opcode: u8, payload: &[u8], masked: bool) -> Vec<u8> {
+pub(crate) fn frame(opcode: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     let mut bytes = vec![0x80 | opcode];
     let mask_bit = if masked { 0x80 } else { 0 };
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {

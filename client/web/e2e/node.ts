@@ -1,0 +1,54 @@
+// A node to test against: the one at BUFFERBLOAT_URL, or the daemon at BUFFERBLOATD, started on a free port.
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { resolve } from "node:path";
+
+/** The daemon; a debug build unless told otherwise. Relative to this package, as npm runs it. */
+const DAEMON = resolve(process.env["BUFFERBLOATD"] ?? "../../target/debug/bufferbloatd");
+const START_LIMIT_MS = 20_000;
+
+/** A node that is running. */
+export type Node = { url: string; kill: () => Promise<void> };
+
+/** The node that most tests share. */
+export function sharedNode(): Promise<Node> {
+  const url = process.env["BUFFERBLOAT_URL"];
+  if (url !== undefined) return Promise.resolve({ url, kill: () => Promise.resolve() });
+  return ownNode();
+}
+
+/** A node of one's own, to be killed. */
+export async function ownNode(): Promise<Node> {
+  const daemon = spawn(DAEMON, ["--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+  const url = await announcedUrl(daemon);
+  return {
+    url,
+    kill: () =>
+      new Promise((done) => {
+        if (daemon.exitCode !== null) {
+          done();
+          return;
+        }
+        daemon.once("exit", () => done());
+        daemon.kill("SIGTERM");
+      }),
+  };
+}
+
+function announcedUrl(daemon: ChildProcess): Promise<string> {
+  return new Promise((found, failed) => {
+    let said = "";
+    const limit = setTimeout(() => failed(new Error(`the node did not say where it listens:\n${said}`)), START_LIMIT_MS);
+    const listen = (chunk: Buffer) => {
+      said += chunk.toString();
+      const url = /http:\/\/[\w.[\]:-]+:\d+/.exec(said)?.[0];
+      if (url === undefined) return;
+      clearTimeout(limit);
+      found(url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "localhost"));
+    };
+    daemon.stdout?.on("data", listen);
+    daemon.stderr?.on("data", listen);
+    daemon.once("error", failed);
+    daemon.once("exit", (code) => failed(new Error(`the node ended with ${code}:\n${said}`)));
+  });
+}

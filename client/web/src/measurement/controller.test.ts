@@ -1,0 +1,203 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ApiError } from "./api";
+import { TestRun, type Outcome } from "./controller";
+import { FakeMachinery, type Behaviour } from "./fake_machinery";
+import { END_BOUND_MS } from "./registry";
+
+type Started = { fake: FakeMachinery; run: TestRun; outcome: Promise<Outcome> };
+
+function begin(behaviour: Behaviour = {}): Started {
+  const fake = new FakeMachinery(behaviour);
+  const run = new TestRun(fake.machinery, { name: "web", version: "0" }, () => undefined);
+  return { fake, run, outcome: run.run() };
+}
+
+/** Lets the page's clock run; one step for each bin, so that every timer in between fires in its turn. */
+async function pass(seconds: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(seconds * 1000);
+}
+
+describe("TestRun", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: 1_700_000_000_000 });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("runs the timeline to a report with 20 probes a second and no flow left", async () => {
+    const { fake, run, outcome } = begin();
+    await pass(50);
+    expect((await outcome).kind).toBe("result");
+    const [samples] = fake.reported;
+    expect(samples?.probes).toHaveLength(800);
+    expect(samples?.probes.every((probe) => probe.received_us !== null)).toBe(true);
+    expect(samples?.device.probe_timer_late_us).toHaveLength(800);
+    expect(samples?.goodput).toHaveLength(800);
+    expect(run.registry.open).toBe(0);
+    expect(fake.openWorkers).toBe(0);
+    expect(run.openFlows).toBe(0);
+  });
+
+  it("loads each stretch only within its time", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const slack_us = END_BOUND_MS * 1000;
+    const spans = fake.workerLogs
+      .filter((log) => log.kind !== "probe")
+      .map((log) => [log.kind, Math.round(log.opened_us / 1e6), Math.floor(((log.gone_us ?? 0) - slack_us / 2) / 1e6) + 1]);
+    expect(spans).toEqual([
+      ["download", 5, 20],
+      ["download", 5, 20],
+      ["upload", 20, 35],
+      ["upload", 20, 35],
+      ["download", 35, 40],
+      ["download", 35, 40],
+      ["upload", 35, 40],
+      ["upload", 35, 40],
+    ]);
+  });
+
+  it("terminates load workers that do not end in time", async () => {
+    const { fake, run, outcome } = begin({ isStubborn: true });
+    await pass(50);
+    expect((await outcome).kind).toBe("result");
+    const download = fake.workerLogs.find((log) => log.kind === "download");
+    expect(download?.gone_us).toBeLessThanOrEqual(20e6 + END_BOUND_MS * 1000 + 50_000);
+    expect(run.registry.forcedTotal).toBe(8);
+    expect(fake.openWorkers).toBe(0);
+  });
+
+  it("starts the bidirectional phase with the flows that each direction had reached", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const flows = (kind: string, from: number) =>
+      fake.workerLogs
+        .filter((log) => log.kind === kind && Math.round(log.opened_us / 1e6) === from)
+        .reduce((sum, log) => sum + log.flows, 0);
+    // Goodput of the fake rises with every flow, so each direction grows to the node's limit.
+    expect([flows("download", 5), flows("upload", 20)]).toEqual([16, 16]);
+    expect([flows("download", 35), flows("upload", 35)]).toEqual([16, 16]);
+  });
+
+  it("counts the bidirectional phase from when the node agrees that the upload is gone", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const phase = fake.reported[0]?.phases.at(-1);
+    expect(phase?.start_us).toBeGreaterThanOrEqual(35e6);
+    expect(phase?.start_us).toBeLessThanOrEqual(36e6);
+    expect(phase?.end_us).toBe(40e6);
+  });
+
+  it("waits 3 s for late answers, then reports the probes as lost", async () => {
+    const { fake, outcome } = begin({ answers: false });
+    await pass(42);
+    expect(fake.reported).toHaveLength(0);
+    await pass(3);
+    expect((await outcome).kind).toBe("result");
+    expect(fake.reported[0]?.probes.every((probe) => probe.received_us === null)).toBe(true);
+  });
+
+  it("stops without a report before anything was graded, and tells the node", async () => {
+    const { fake, run, outcome } = begin();
+    await pass(8);
+    run.stop();
+    await pass(2);
+    expect((await outcome).kind).toBe("stopped");
+    expect(fake.deletions).toBe(1);
+    expect(fake.openWorkers).toBe(0);
+    expect(fake.reported).toHaveLength(0);
+  });
+
+  it("reports what was graded when it is stopped later, the phases cut there", async () => {
+    const { fake, run, outcome } = begin();
+    await pass(17);
+    run.stop();
+    await pass(5);
+    expect((await outcome).kind).toBe("result");
+    const phases = fake.reported[0]?.phases;
+    expect(phases?.map((span) => span.phase)).toEqual(["baseline", "download_warmup", "download"]);
+    expect(phases?.at(-1)?.end_us).toBeLessThanOrEqual(17e6);
+    expect(fake.openWorkers).toBe(0);
+  });
+
+  it("ends everything at once when the page goes away", async () => {
+    const { fake, run, outcome } = begin();
+    await pass(12);
+    run.abandon();
+    expect(fake.openWorkers).toBe(0);
+    expect(fake.deletions).toBe(1);
+    await pass(5);
+    await outcome;
+  });
+
+  it("tells a refusal with its countdown", async () => {
+    const { outcome } = begin({ refuses: new ApiError("refused", "full", 20, 3) });
+    await pass(1);
+    expect(await outcome).toEqual({
+      kind: "failed",
+      failure: { kind: "refused", message: "full", retry_after_s: 20, queue_position: 3 },
+    });
+  });
+
+  it("says so when nothing lets a probe through", async () => {
+    const { fake, outcome } = begin({ probe: "unreachable" });
+    await pass(5);
+    const ended = await outcome;
+    expect(ended.kind === "failed" && ended.failure.kind).toBe("blocked");
+    expect(fake.openWorkers).toBe(0);
+  });
+
+  it("keeps a test that is lost midway, marked, and leaves nothing open", async () => {
+    const { fake, run, outcome } = begin({ reportFails: true });
+    await pass(15);
+    fake.loseProbe();
+    await pass(10);
+    const ended = await outcome;
+    expect(ended.kind === "failed" && ended.failure.kind).toBe("lost");
+    expect(run.samples().probes.length).toBeGreaterThan(200);
+    expect(fake.openWorkers).toBe(0);
+  });
+
+  it("keeps the samples when they can't be handed in, and hands them in again", async () => {
+    const { fake, run, outcome } = begin({ reportFails: true });
+    await pass(50);
+    const ended = await outcome;
+    expect(ended.kind === "failed" && ended.failure.kind).toBe("report_failed");
+    fake.behaviour.reportFails = false;
+    const again = run.reportAgain();
+    await pass(1);
+    expect((await again).kind).toBe("result");
+    expect(fake.reported[0]?.probes).toHaveLength(800);
+  });
+
+  it("loads over HTTP where WebSockets are blocked, with few enough flows to leave room for probes", async () => {
+    const { fake, outcome } = begin({ probe: "http" });
+    await pass(50);
+    await outcome;
+    const loads = fake.workerLogs.filter((log) => log.kind !== "probe");
+    expect(loads.every((log) => log.url.startsWith("http:"))).toBe(true);
+    expect(Math.max(...loads.map((log) => log.flows))).toBe(1);
+    expect(fake.reported[0]?.probe_transport).toBe("http");
+  });
+
+  it("falls back to HTTP load when only the load's WebSockets are lost", async () => {
+    const { fake, outcome } = begin({ blocksWebSocketLoad: true });
+    await pass(50);
+    await outcome;
+    expect(fake.workerLogs.filter((log) => log.kind === "upload").every((log) => log.url.startsWith("http:"))).toBe(true);
+    expect(fake.openWorkers).toBe(0);
+  });
+
+  it("gives the test up when the device slept through part of it", async () => {
+    const { outcome } = begin();
+    await pass(7);
+    vi.setSystemTime(Date.now() + 60_000);
+    await pass(1);
+    const ended = await outcome;
+    expect(ended.kind === "failed" && ended.failure.kind).toBe("asleep");
+  });
+});

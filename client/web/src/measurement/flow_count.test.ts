@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { FLOWS_AT_START, FLOWS_PER_ADDITION, FlowCount, JUDGEMENT_INTERVAL_US } from "./flow_count";
+
+/** Feeds one judgement after another and returns the number of flows after each. */
+function grow(count: FlowCount, goodputs_mbps: number[]): number[] {
+  return goodputs_mbps.map((goodput_mbps, index) => {
+    count.handleGoodput((index + 1) * JUDGEMENT_INTERVAL_US, goodput_mbps);
+    return count.flows;
+  });
+}
+
+describe("FlowCount", () => {
+  it("adds flows while each addition raises goodput by more than 5 %", () => {
+    expect(grow(new FlowCount(0, 16), [100, 110, 120, 121, 200])).toEqual([6, 8, 10, 10, 10]);
+  });
+
+  it("settles when an addition did not pay, and stays settled", () => {
+    const count = new FlowCount(0, 16);
+    expect(grow(count, [50, 52])).toEqual([6, 6]);
+    expect(count.pollTimeout()).toBeNull();
+  });
+
+  it("never exceeds the node's limit", () => {
+    expect(grow(new FlowCount(0, 7), [1, 2, 4, 8])).toEqual([6, 7, 7, 7]);
+  });
+
+  it("starts where an earlier phase arrived", () => {
+    expect(new FlowCount(0, 16, 10).flows).toBe(10);
+    expect(new FlowCount(0, 8, 10).flows).toBe(8);
+  });
+
+  it("judges nothing before the interval has passed", () => {
+    const count = new FlowCount(1_000, 16);
+    expect(count.handleGoodput(JUDGEMENT_INTERVAL_US, 100)).toBe(0);
+    expect(count.flows).toBe(FLOWS_AT_START);
+    expect(count.handleGoodput(1_000 + JUDGEMENT_INTERVAL_US, 100)).toBe(FLOWS_PER_ADDITION);
+  });
+
+  it("adds nothing on a line that carries nothing", () => {
+    expect(grow(new FlowCount(0, 16), [0, 0])).toEqual([4, 4]);
+  });
+});

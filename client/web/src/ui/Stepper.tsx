@@ -1,0 +1,45 @@
+// The six phases as one bar: each as wide as it is long, filled as time goes by.
+
+import type { PhaseSpan } from "../protocol";
+import { phaseNames } from "./words";
+
+type Props = { phases: PhaseSpan[]; elapsed_s: number };
+
+export function Stepper({ phases, elapsed_s }: Props) {
+  const total_s = (phases.at(-1)?.end_us ?? 0) / 1e6;
+  const done_s = Math.min(elapsed_s, total_s);
+  return (
+    <div class="stepper">
+      <ol>
+        {phases.map((span) => {
+          const start_s = span.start_us / 1e6;
+          const length_s = span.end_us / 1e6 - start_s;
+          const filled = Math.max(0, Math.min(1, (elapsed_s - start_s) / length_s));
+          const isCurrent = filled > 0 && filled < 1;
+          return (
+            <li
+              key={span.phase}
+              class={isCurrent ? "current" : filled === 1 ? "done" : "ahead"}
+              style={{ flexGrow: String(length_s) }}
+              {...(isCurrent ? { "aria-current": "step" as const } : {})}
+            >
+              <span class="track">
+                <span class="fill" style={{ transform: `scaleX(${filled})` }} />
+              </span>
+              <span class="step-name">{phaseNames[span.phase]}</span>
+            </li>
+          );
+        })}
+      </ol>
+      <div
+        class="visually-hidden"
+        role="progressbar"
+        aria-label="Progress of the test"
+        aria-valuemin={0}
+        aria-valuemax={Math.round(total_s)}
+        aria-valuenow={Math.round(done_s)}
+        aria-valuetext={`${Math.round(done_s)} of ${Math.round(total_s)} seconds`}
+      />
+    </div>
+  );
+}

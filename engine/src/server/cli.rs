@@ -1,0 +1,198 @@
+//! The command line of `bufferbloatd`, made from the table of settings.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::config::{
+    ConfigErrors, Kernel, Kind, Loaded, SETTINGS, Setting, Sources, effective_toml, load,
+};
+use super::{log, os_error, supervisor};
+
+const CONFIG: &str = "config";
+const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
+const CHECK_CONFIG: &str = "check-config";
+/// What `clap` exits with for a wrong command line; a wrong configuration is the same fault.
+const EXIT_USAGE: u8 = 2;
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // A closed standard output or error changes nothing about the exit code.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE));
+        }
+    };
+    let loaded = match configuration(&matches) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            os_error::complain(&errors);
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    if matches.subcommand_name() == Some(CHECK_CONFIG) {
+        let text = effective_toml(&loaded);
+        // A reader that has seen enough (`head`) is no error.
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+        return ExitCode::SUCCESS;
+    }
+    let _log = log::start(loaded.config.log_level, loaded.config.log_format);
+    supervisor::run(loaded, &|| configuration(&matches))
+}
+
+/// Every flag, global so that it may stand before and after `check-config`.
+fn command() -> Command {
+    let config = Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .global(true)
+        .help(format!(
+            "TOML file with the keys that check-config prints [env: {CONFIG_VARIABLE}]"
+        ));
+    Command::new("bufferbloatd")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A bufferbloat test node: finds out what load does to a line's latency.")
+        .long_about(
+            "A bufferbloat test node: finds out what load does to a line's latency.\n\n\
+             Started without options it serves the test page at http://localhost:8000/. A flag beats the\n\
+             environment, which beats the file, which beats the default.",
+        )
+        .after_help(
+            "Signals: SIGTERM or Ctrl-C stops within 5 s (a second one at once); SIGHUP reads the file again and \
+             logs what would change.",
+        )
+        .subcommand_required(false)
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new(CHECK_CONFIG)
+                .about("Print the effective configuration with the source of each value, or what is wrong with it"),
+        )
+        .arg(config)
+        .args(SETTINGS.iter().map(argument))
+}
+
+fn argument(setting: &'static Setting) -> Arg {
+    Arg::new(setting.flag)
+        .long(setting.flag)
+        .value_name(setting.value_name)
+        .help_heading(setting.group.heading())
+        .global(true)
+        // A value such as -1 gets our own answer, which tells the range.
+        .allow_hyphen_values(true)
+        .action(ArgAction::Set)
+        .help(format!(
+            "{}{} [default: {}] [env: {}]",
+            setting.help,
+            range(setting),
+            setting.default_text(),
+            setting.env
+        ))
+}
+
+fn range(setting: &Setting) -> String {
+    match setting.kind {
+        Kind::Integer { min, max } => format!(", {min} to {max}"),
+        Kind::Boolean | Kind::Text | Kind::List | Kind::Choice(_) => String::new(),
+    }
+}
+
+/// Reads all sources anew; on SIGHUP too.
+fn configuration(matches: &ArgMatches) -> Result<Loaded, ConfigErrors> {
+    let mut sources = Sources::default();
+    for setting in SETTINGS {
+        if let Some(text) = matches.get_one::<String>(setting.flag) {
+            sources.add_flag(setting.key, text.clone());
+        }
+    }
+    sources.add_environment(|name| std::env::var(name).ok());
+    let file = matches
+        .get_one::<String>(CONFIG)
+        .cloned()
+        .or_else(|| std::env::var(CONFIG_VARIABLE).ok())
+        .filter(|path| !path.is_empty());
+    let file_faults = file.map_or(Ok(()), |path| sources.add_file(&PathBuf::from(path)));
+    let kernel = Kernel {
+        host_name: host_name(),
+        cores: std::thread::available_parallelism().map_or(1, Into::into),
+        offers_congestion_control: &offers_congestion_control,
+    };
+    match (load(&sources, &kernel), file_faults) {
+        (loaded, Ok(())) => loaded,
+        (Ok(_), Err(faults)) => Err(ConfigErrors(faults)),
+        (Err(errors), Err(faults)) => Err(ConfigErrors([faults, errors.0].concat())),
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// Asks by trying: the kernel may have to load a module, and may allow some to root only.
+fn offers_congestion_control(name: &str) -> Result<(), String> {
+    let tried = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
+        .or_else(|_| socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None))
+        .and_then(|socket| socket.set_tcp_congestion(name.as_bytes()));
+    let list = |what: &str| {
+        let path = format!("/proc/sys/net/ipv4/tcp_{what}_congestion_control");
+        std::fs::read_to_string(path)
+            .map_or_else(|_| "unknown".to_owned(), |list| list.trim().to_owned())
+    };
+    match tried {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(format!(
+            "needs root or CAP_NET_ADMIN; allowed to everybody: {}",
+            list("allowed")
+        )),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(format!(
+            "this kernel does not offer it; available: {}",
+            list("available")
+        )),
+        Err(error) => Err(os_error::reason(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_tells_every_flag_with_its_default_and_variable() {
+        let help = command().render_help().to_string();
+        for setting in SETTINGS {
+            assert!(
+                help.contains(&format!("--{} <", setting.flag)),
+                "{}",
+                setting.flag
+            );
+            assert!(help.contains(setting.env), "{}", setting.env);
+        }
+        assert!(help.contains("Limits:"), "{help}");
+    }
+
+    #[test]
+    fn a_congestion_control_that_no_kernel_has_is_refused_with_those_it_has() {
+        let reason = offers_congestion_control("nosuchthing").unwrap_err();
+        assert!(
+            reason.starts_with("this kernel does not offer it; available: "),
+            "{reason}"
+        );
+        assert!(
+            reason.contains("reno") || reason.contains("cubic"),
+            "{reason}"
+        );
+    }
+}

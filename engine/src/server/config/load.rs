@@ -1,0 +1,309 @@
+//! From what was given to a [`Config`]: every value is parsed, every fault is reported at once.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::error::{ConfigError, ConfigErrors};
+use super::settings::{Key, Setting};
+use super::sources::{Given, Source, Sources};
+use super::{Bounded, Config, CorsOrigins, Limits, Listen, LogFormat, LogLevel};
+
+/// Longest node name, bytes.
+const NODE_NAME_BYTES_MAX: usize = 64;
+
+/// Every Linux has it and allows it to everybody.
+const LOSS_BASED_EVERYWHERE: &str = "reno";
+
+/// What the machine says, asked by the caller.
+pub struct Kernel<'a> {
+    /// The default node name.
+    pub host_name: String,
+    /// The default number of loops: cores that this process may use.
+    pub cores: usize,
+    /// Whether a congestion control can be used; if not, why, and which can.
+    pub offers_congestion_control: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+/// A valid configuration with the text and source of each value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// What the node goes by.
+    pub config: Config,
+    /// In the order of the table.
+    pub values: Vec<(Key, Given)>,
+}
+
+/// Parses everything.
+///
+/// # Errors
+/// Every fault, with its key, value, source and what would be right.
+pub fn load(sources: &Sources, kernel: &Kernel<'_>) -> Result<Loaded, ConfigErrors> {
+    let mut parser = Parser {
+        sources,
+        errors: Vec::new(),
+        values: Vec::new(),
+    };
+    let config = parser.config(kernel);
+    match (config, parser.errors.is_empty()) {
+        (Some(config), true) => {
+            let mut values = parser.values;
+            values.sort_by_key(|(key, _)| *key);
+            Ok(Loaded { config, values })
+        }
+        (Some(_) | None, _) => Err(ConfigErrors(parser.errors)),
+    }
+}
+
+struct Parser<'a> {
+    sources: &'a Sources,
+    errors: Vec<ConfigError>,
+    values: Vec<(Key, Given)>,
+}
+
+impl Parser<'_> {
+    /// `None` when a value is missing because it was faulty; all others have been looked at all the same.
+    fn config(&mut self, kernel: &Kernel<'_>) -> Option<Config> {
+        let port = self.port(Key::Port);
+        let ping_port = self.port(Key::PingPort);
+        self.ports_differ(port, ping_port);
+        let listen = self.parse(Key::Listen, listen);
+        let node_name = self.parse_or(Key::NodeName, &kernel.host_name, node_name);
+        let cores = kernel.cores.clamp(1, 64).to_string();
+        let loops = self.bounded_or(Key::Loops, &cores);
+        let congestion_control = self.congestion_control(kernel);
+        let log_level = self.choice(
+            Key::LogLevel,
+            &[
+                LogLevel::Error,
+                LogLevel::Warn,
+                LogLevel::Info,
+                LogLevel::Debug,
+                LogLevel::Trace,
+            ],
+        );
+        let log_format = self.choice(Key::LogFormat, &[LogFormat::Text, LogFormat::Json]);
+        let cors_origins = self.parse(Key::CorsOrigins, cors_origins);
+        let limits = self.limits();
+        let multiprocess = self.boolean(Key::Multiprocess);
+        let processes_max = self.bounded(Key::ProcessesMax);
+        let tests_per_process = self.bounded(Key::TestsPerProcess);
+        let ports_file = self.parse(Key::PortsFile, |path| {
+            Ok((!path.is_empty()).then(|| PathBuf::from(path)))
+        });
+        Some(Config {
+            port: port?,
+            ping_port: ping_port?,
+            listen: listen?,
+            node_name: node_name?,
+            loops: loops?,
+            congestion_control: congestion_control?,
+            log_level: log_level?,
+            log_format: log_format?,
+            cors_origins: cors_origins?,
+            limits: limits?,
+            multiprocess: multiprocess?,
+            processes_max: processes_max?,
+            tests_per_process: tests_per_process?,
+            ports_file: ports_file?,
+        })
+    }
+
+    fn limits(&mut self) -> Option<Limits> {
+        let tests_max = self.bounded(Key::TestsMax);
+        let tests_per_address_max = self.bounded(Key::TestsPerAddressMax);
+        let flows_per_address_max = self.bounded(Key::FlowsPerAddressMax);
+        let flows_max = self.bounded(Key::FlowsMax);
+        let connections_max = self.bounded(Key::ConnectionsMax);
+        let inactivity_s = self.bounded(Key::InactivityS);
+        let session_max_s = self.bounded(Key::SessionMaxS);
+        let write_stall_s = self.bounded(Key::WriteStallS);
+        Some(Limits {
+            tests_max: tests_max?,
+            tests_per_address_max: tests_per_address_max?,
+            flows_per_address_max: flows_per_address_max?,
+            flows_max: flows_max?,
+            connections_max: connections_max?,
+            inactivity_s: inactivity_s?,
+            session_max_s: session_max_s?,
+            write_stall_s: write_stall_s?,
+        })
+    }
+
+    fn port(&mut self, key: Key) -> Option<u16> {
+        self.parse(key, |text| {
+            text.parse().map_err(|_| Setting::of(key).requirement())
+        })
+    }
+
+    /// One that was asked for must be there. The default gives way, but to a loss-based one only: a load that
+    /// avoids queues by itself (bbr) would hide what the node is to find.
+    fn congestion_control(&mut self, kernel: &Kernel<'_>) -> Option<String> {
+        let offers = kernel.offers_congestion_control;
+        let key = Key::CongestionControl;
+        let is_default =
+            (self.sources.value(key)).is_some_and(|given| given.source == Source::Default);
+        let name = self.parse(key, |name| match offers(name) {
+            Err(_) if is_default && offers(LOSS_BASED_EVERYWHERE).is_ok() => {
+                Ok(LOSS_BASED_EVERYWHERE.to_owned())
+            }
+            offered => offered.map(|()| name.to_owned()),
+        })?;
+        if let Some((_, given)) = self.values.iter_mut().find(|(known, _)| *known == key) {
+            given.text.clone_from(&name);
+        }
+        Some(name)
+    }
+
+    fn ports_differ(&mut self, port: Option<u16>, ping_port: Option<u16>) {
+        if let (Some(port), Some(ping_port)) = (port, ping_port)
+            && port == ping_port
+            && port != 0
+        {
+            // Blames the one that somebody gave.
+            let key = match self.sources.value(Key::PingPort) {
+                Some(given) if given.source != Source::Default => Key::PingPort,
+                Some(_) | None => Key::Port,
+            };
+            let other = if key == Key::Port { "ping" } else { "main" };
+            self.fault(
+                key,
+                format!("is the port of the {other} role already; they must differ"),
+            );
+        }
+    }
+
+    fn bounded<const MIN: u64, const MAX: u64>(&mut self, key: Key) -> Option<Bounded<MIN, MAX>> {
+        self.bounded_or(key, "")
+    }
+
+    fn bounded_or<const MIN: u64, const MAX: u64>(
+        &mut self,
+        key: Key,
+        default: &str,
+    ) -> Option<Bounded<MIN, MAX>> {
+        self.parse_or(key, default, |text| {
+            u64::from_str(text)
+                .ok()
+                .and_then(Bounded::new)
+                .ok_or_else(|| Setting::of(key).requirement())
+        })
+    }
+
+    fn boolean(&mut self, key: Key) -> Option<bool> {
+        self.parse(key, |text| match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(Setting::of(key).requirement()),
+        })
+    }
+
+    /// One of the words that the table lists, in the order of `values`.
+    fn choice<T: Copy>(&mut self, key: Key, values: &[T]) -> Option<T> {
+        let setting = Setting::of(key);
+        let super::Kind::Choice(words) = setting.kind else {
+            unreachable!("only keys of this kind are parsed by it");
+        };
+        self.parse(key, |text| {
+            words
+                .iter()
+                .position(|word| *word == text)
+                .and_then(|index| values.get(index).copied())
+                .ok_or_else(|| setting.requirement())
+        })
+    }
+
+    fn parse<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.parse_or(key, "", parse)
+    }
+
+    /// Parses the value of `key`, or `default` where the table has none; keeps the fault if there is one.
+    fn parse_or<T>(
+        &mut self,
+        key: Key,
+        default: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let given = self.sources.value(key).unwrap_or_else(|| Given {
+            text: default.to_owned(),
+            source: Source::Default,
+        });
+        let parsed = parse(given.text.trim());
+        self.values.push((key, given));
+        match parsed {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.fault(key, reason);
+                None
+            }
+        }
+    }
+
+    fn fault(&mut self, key: Key, reason: String) {
+        if let Some((_, given)) = self.values.iter().find(|(known, _)| *known == key) {
+            let error = ConfigError::value(Setting::of(key), given, reason);
+            self.errors.push(error);
+        }
+    }
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    if text.is_empty() {
+        return Ok(Listen::DualStack);
+    }
+    let mut addresses = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let bare = part
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(part);
+        let address: IpAddr = bare.parse().map_err(|_| {
+            format!("{part:?} is not an IP address; write 192.0.2.1 or 2001:db8::1, without a port")
+        })?;
+        if addresses.contains(&address) {
+            return Err(format!("{address} is there twice"));
+        }
+        addresses.push(address);
+    }
+    Ok(Listen::Addresses(addresses))
+}
+
+fn node_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > NODE_NAME_BYTES_MAX || text.contains(char::is_control) {
+        return Err(format!(
+            "must be 1 to {NODE_NAME_BYTES_MAX} bytes without control characters"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn cors_origins(text: &str) -> Result<CorsOrigins, String> {
+    if text == "*" {
+        return Ok(CorsOrigins::Any);
+    }
+    let parts = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let mut origins = Vec::new();
+    for origin in parts {
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        let is_origin = host.is_some_and(|host| {
+            !host.is_empty()
+                && !host.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
+        });
+        if !is_origin {
+            return Err(format!(
+                "{origin:?} is not an origin; write * or https://example.net, without a path"
+            ));
+        }
+        origins.push(origin.to_owned());
+    }
+    Ok(CorsOrigins::Listed(origins))
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+//! The configuration: flags over environment over file over defaults, as one type in which a wrong state cannot be
+//! written.
+//!
+//! Owns every key, its range and its source. Refuses to know what the values are used for.
+
+mod bounded;
+mod error;
+mod load;
+mod settings;
+mod show;
+mod sources;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::bounded::Bounded;
+pub use self::error::{ConfigError, ConfigErrors};
+pub use self::load::{Kernel, Loaded, load};
+pub use self::settings::{Group, Key, Kind, SETTINGS, Setting};
+pub use self::show::effective_toml;
+pub use self::sources::{Given, Source, Sources};
+use super::scoreboard::TestLimits;
+
+/// Everything that can be set. Made by [`load`] only (or by [`Config::default`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Port of the main role; 0 lets the kernel choose.
+    pub port: u16,
+    /// Port of the ping role; 0 lets the kernel choose. Differs from `port` unless both are 0.
+    pub ping_port: u16,
+    /// Where to listen.
+    pub listen: Listen,
+    /// The node's name in reports.
+    pub node_name: String,
+    /// Event loops of the main role.
+    pub loops: Bounded<1, 64>,
+    /// Congestion control of load flows; the kernel offers it.
+    pub congestion_control: String,
+    /// What is logged.
+    pub log_level: LogLevel,
+    /// How it is written.
+    pub log_format: LogFormat,
+    /// Who may read test endpoints from a page of another origin.
+    pub cors_origins: CorsOrigins,
+    /// Bounds on what clients can use.
+    pub limits: Limits,
+    /// Whether each role has a process of its own.
+    pub multiprocess: bool,
+    /// Most profile processes, shared among the profile roles.
+    pub processes_max: Bounded<1, 64>,
+    /// Most profile sessions that one process admits.
+    pub tests_per_process: Bounded<1, 1024>,
+    /// Where the ports in use are written when the node is ready, as JSON.
+    pub ports_file: Option<PathBuf>,
+}
+
+/// Bounds on what clients can use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Tests at once on the node.
+    pub tests_max: Bounded<1, 1024>,
+    /// Tests at once from one IPv4 address or IPv6 /64.
+    pub tests_per_address_max: Bounded<1, 1024>,
+    /// Load flows at once from one IPv4 address or IPv6 /64.
+    pub flows_per_address_max: Bounded<1, 100_000>,
+    /// Load flows at once on the node.
+    pub flows_max: Bounded<1, 100_000>,
+    /// Connections at once on the node.
+    pub connections_max: Bounded<16, 1_000_000>,
+    /// Seconds after which a transfer on which nothing moves is ended.
+    pub inactivity_s: Bounded<1, 3600>,
+    /// Seconds that a test, a session or an unbounded transfer may last.
+    pub session_max_s: Bounded<10, 3600>,
+    /// Seconds after which a peer that does not read is ended.
+    pub write_stall_s: Bounded<1, 600>,
+}
+
+impl Limits {
+    /// What the test table admits by.
+    #[must_use]
+    pub fn tests(&self) -> TestLimits {
+        // Both are at most 1024.
+        TestLimits {
+            tests_max: self.tests_max.get() as u32,
+            tests_per_address_max: self.tests_per_address_max.get() as u32,
+            lifetime: self.session_max(),
+        }
+    }
+
+    /// The longest that a test, a session or an unbounded transfer may last.
+    #[must_use]
+    pub const fn session_max(&self) -> Duration {
+        Duration::from_secs(self.session_max_s.get())
+    }
+
+    /// A transfer on which nothing moves for this long is ended.
+    #[must_use]
+    pub const fn inactivity(&self) -> Duration {
+        Duration::from_secs(self.inactivity_s.get())
+    }
+
+    /// A peer that does not read for this long is ended.
+    #[must_use]
+    pub const fn write_stall(&self) -> Duration {
+        Duration::from_secs(self.write_stall_s.get())
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Listen {
+    /// All addresses of both families: `[::]`, or `0.0.0.0` where IPv6 is off.
+    DualStack,
+    /// These addresses, at least one.
+    Addresses(Vec<IpAddr>),
+}
+
+/// Who may read test endpoints from a page of another origin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CorsOrigins {
+    /// Everybody.
+    Any,
+    /// These origins, as browsers send them (`https://example.net`); possibly none.
+    Listed(Vec<String>),
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// What an operator must look at.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// What the node does.
+    Info,
+    /// What it does in detail.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+impl LogLevel {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    /// Every key at its default, with one event loop and without asking the kernel anything.
+    fn default() -> Self {
+        let kernel = Kernel {
+            host_name: "localhost".to_owned(),
+            cores: 1,
+            offers_congestion_control: &|_| Ok(()),
+        };
+        match load(&Sources::default(), &kernel) {
+            Ok(loaded) => loaded.config,
+            Err(errors) => unreachable!("the defaults are valid: {errors}"),
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! The table of settings: one row for each key with its flag, its environment variable, its default and its help.
+//! `--help`, the file's keys, error messages and `check-config` are all made from it.
+
+use super::{Bounded, Config, Limits};
+
+/// Every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is described by its row in SETTINGS")]
+pub enum Key {
+    Port,
+    PingPort,
+    Listen,
+    CongestionControl,
+    CorsOrigins,
+    NodeName,
+    PortsFile,
+    Loops,
+    Multiprocess,
+    ProcessesMax,
+    TestsPerProcess,
+    LogLevel,
+    LogFormat,
+    TestsMax,
+    TestsPerAddressMax,
+    FlowsPerAddressMax,
+    FlowsMax,
+    ConnectionsMax,
+    InactivityS,
+    SessionMaxS,
+    WriteStallS,
+}
+
+/// Under which heading `--help` shows a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Ports and addresses.
+    Network,
+    /// Processes and loops.
+    Processes,
+    /// Log.
+    Log,
+    /// What clients can use.
+    Limits,
+}
+
+impl Group {
+    /// The heading.
+    #[must_use]
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Network => "Network",
+            Self::Processes => "Processes",
+            Self::Log => "Log",
+            Self::Limits => "Limits",
+        }
+    }
+}
+
+/// What a value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number in a range.
+    Integer {
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
+    },
+    /// `true` or `false`.
+    Boolean,
+    /// A text.
+    Text,
+    /// Some texts: an array in the file, separated by commas elsewhere.
+    List,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Which.
+    pub key: Key,
+    /// The file's table; empty for the top level.
+    pub table: &'static str,
+    /// The key within that table.
+    pub name: &'static str,
+    /// Without the dashes.
+    pub flag: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// What stands for the value in `--help`.
+    pub value_name: &'static str,
+    /// The heading it is under.
+    pub group: Group,
+    /// What it looks like.
+    pub kind: Kind,
+    /// As it would be given; `None` where the default is not a constant, and `default_note` tells it.
+    pub default: Option<&'static str>,
+    /// The default in words, where the value does not speak for itself.
+    pub default_note: &'static str,
+    /// For a stranger.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// The row of `key`.
+    #[must_use]
+    pub fn of(key: Key) -> &'static Self {
+        &SETTINGS[key as usize]
+    }
+
+    /// `[limits] tests_max`, or `port`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        if self.table.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("[{}] {}", self.table, self.name)
+        }
+    }
+
+    /// What a value must be.
+    #[must_use]
+    pub fn requirement(&self) -> String {
+        match self.kind {
+            Kind::Integer { min, max } => format!("must be {min} to {max}"),
+            Kind::Boolean => "must be true or false".to_owned(),
+            Kind::Text => "must be a text".to_owned(),
+            Kind::List => "must be a list of texts".to_owned(),
+            Kind::Choice(words) => format!("must be one of {}", words.join(", ")),
+        }
+    }
+
+    /// The default as `--help` tells it.
+    #[must_use]
+    pub const fn default_text(&self) -> &'static str {
+        match (self.default_note.is_empty(), self.default) {
+            (true, Some(default)) => default,
+            (true, None) | (false, _) => self.default_note,
+        }
+    }
+}
+
+/// The range of a configuration field's own type, so that table and type cannot disagree.
+const fn range_of<T, const MIN: u64, const MAX: u64>(_field: fn(&T) -> Bounded<MIN, MAX>) -> Kind {
+    Kind::Integer { min: MIN, max: MAX }
+}
+
+const PORT: Kind = Kind::Integer {
+    min: 0,
+    max: u16::MAX as u64,
+};
+
+const BASE: Setting = Setting {
+    key: Key::Port,
+    table: "",
+    name: "",
+    flag: "",
+    env: "",
+    value_name: "N",
+    group: Group::Network,
+    kind: Kind::Text,
+    default: None,
+    default_note: "",
+    help: "",
+};
+
+const LIMIT: Setting = Setting {
+    table: "limits",
+    group: Group::Limits,
+    ..BASE
+};
+
+/// All rows, in the order of [`Key`].
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: Key::Port,
+        name: "port",
+        flag: "port",
+        env: "BUFFERBLOATD_PORT",
+        value_name: "PORT",
+        kind: PORT,
+        default: Some("8000"),
+        help: "Port of the page, the API and the load; 0 takes any free port",
+        ..BASE
+    },
+    Setting {
+        key: Key::PingPort,
+        name: "ping_port",
+        flag: "ping-port",
+        env: "BUFFERBLOATD_PING_PORT",
+        value_name: "PORT",
+        kind: PORT,
+        default: Some("8005"),
+        help: "Port of the latency probes, which have a process of their own; 0 takes any free port",
+        ..BASE
+    },
+    Setting {
+        key: Key::Listen,
+        name: "listen",
+        flag: "listen",
+        env: "BUFFERBLOATD_LISTEN",
+        value_name: "ADDRESS,...",
+        kind: Kind::List,
+        default: Some(""),
+        default_note: "all, IPv4 and IPv6",
+        help: "Addresses to listen on",
+        ..BASE
+    },
+    Setting {
+        key: Key::CongestionControl,
+        name: "congestion_control",
+        flag: "congestion-control",
+        env: "BUFFERBLOATD_CONGESTION_CONTROL",
+        value_name: "NAME",
+        default: Some("cubic"),
+        default_note: "cubic, or reno where the kernel does not allow it",
+        help: "TCP congestion control of the load; the kernel must offer it",
+        ..BASE
+    },
+    Setting {
+        key: Key::CorsOrigins,
+        name: "cors_origins",
+        flag: "cors-origins",
+        env: "BUFFERBLOATD_CORS_ORIGINS",
+        value_name: "ORIGIN,...",
+        kind: Kind::List,
+        default: Some("*"),
+        default_note: "*, everybody",
+        help: "Origins whose pages may use the test endpoints",
+        ..BASE
+    },
+    Setting {
+        key: Key::NodeName,
+        name: "node_name",
+        flag: "node-name",
+        env: "BUFFERBLOATD_NODE_NAME",
+        value_name: "NAME",
+        default_note: "the host's name",
+        help: "Name of this node in reports, at most 64 bytes",
+        ..BASE
+    },
+    Setting {
+        key: Key::PortsFile,
+        name: "ports_file",
+        flag: "ports-file",
+        env: "BUFFERBLOATD_PORTS_FILE",
+        value_name: "FILE",
+        default: Some(""),
+        default_note: "none",
+        help: "Write the ports in use to this file, as JSON, when the node is ready",
+        ..BASE
+    },
+    Setting {
+        key: Key::Loops,
+        name: "loops",
+        flag: "loops",
+        env: "BUFFERBLOATD_LOOPS",
+        group: Group::Processes,
+        kind: range_of(|config: &Config| config.loops),
+        default_note: "one for each core",
+        help: "Event loops of the main process",
+        ..BASE
+    },
+    Setting {
+        key: Key::Multiprocess,
+        name: "multiprocess",
+        flag: "multiprocess",
+        env: "VH_ENABLE_MULTIPROCESS",
+        value_name: "BOOL",
+        group: Group::Processes,
+        kind: Kind::Boolean,
+        default: Some("true"),
+        help: "Give each role a process of its own; false runs all roles in one",
+        ..BASE
+    },
+    Setting {
+        key: Key::ProcessesMax,
+        name: "processes_max",
+        flag: "processes-max",
+        env: "MAX_PROCESSES",
+        group: Group::Processes,
+        kind: range_of(|config: &Config| config.processes_max),
+        default: Some("8"),
+        help: "Most profile processes, shared evenly among the profiles",
+        ..BASE
+    },
+    Setting {
+        key: Key::TestsPerProcess,
+        name: "tests_per_process",
+        flag: "tests-per-process",
+        env: "TESTS_PER_PROCESS",
+        group: Group::Processes,
+        kind: range_of(|config: &Config| config.tests_per_process),
+        default: Some("12"),
+        help: "Most sessions that one profile process admits",
+        ..BASE
+    },
+    Setting {
+        key: Key::LogLevel,
+        table: "log",
+        name: "level",
+        flag: "log-level",
+        env: "BUFFERBLOATD_LOG_LEVEL",
+        value_name: "LEVEL",
+        group: Group::Log,
+        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        default: Some("info"),
+        help: "What to log, to standard error: error, warn, info, debug or trace",
+        ..BASE
+    },
+    Setting {
+        key: Key::LogFormat,
+        table: "log",
+        name: "format",
+        flag: "log-format",
+        env: "BUFFERBLOATD_LOG_FORMAT",
+        value_name: "FORMAT",
+        group: Group::Log,
+        kind: Kind::Choice(&["text", "json"]),
+        default: Some("text"),
+        help: "How to log: text or json",
+        ..BASE
+    },
+    Setting {
+        key: Key::TestsMax,
+        name: "tests_max",
+        flag: "tests-max",
+        env: "BUFFERBLOATD_TESTS_MAX",
+        kind: range_of(|limits: &Limits| limits.tests_max),
+        default: Some("128"),
+        help: "Tests at once",
+        ..LIMIT
+    },
+    Setting {
+        key: Key::TestsPerAddressMax,
+        name: "tests_per_address_max",
+        flag: "tests-per-address-max",
+        env: "BUFFERBLOATD_TESTS_PER_ADDRESS_MAX",
+        kind: range_of(|limits: &Limits| limits.tests_per_address_max),
+        default: Some("64"),
+        help: "Tests at once from one IPv4 address or IPv6 /64; many subscribers may share one",
+        ..LIMIT
+    },
+    Setting {
+        key: Key::FlowsPerAddressMax,
+        name: "flows_per_address_max",
+        flag: "flows-per-address-max",
+        env: "BUFFERBLOATD_FLOWS_PER_ADDRESS_MAX",
+        kind: range_of(|limits: &Limits| limits.flows_per_address_max),
+        default: Some("1024"),
+        help: "Load flows at once from one IPv4 address or IPv6 /64",
+        ..LIMIT
+    },
+    Setting {
+        key: Key::FlowsMax,
+        name: "flows_max",
+        flag: "flows-max",
+        env: "BUFFERBLOATD_FLOWS_MAX",
+        kind: range_of(|limits: &Limits| limits.flows_max),
+        default: Some("4096"),
+        help: "Load flows at once",
+        ..LIMIT
+    },
+    Setting {
+        key: Key::ConnectionsMax,
+        name: "connections_max",
+        flag: "connections-max",
+        env: "BUFFERBLOATD_CONNECTIONS_MAX",
+        kind: range_of(|limits: &Limits| limits.connections_max),
+        default: Some("8192"),
+        help: "Connections at once",
+        ..LIMIT
+    },
+    Setting {
+        key: Key::InactivityS,
+        name: "inactivity_s",
+        flag: "inactivity-s",
+        env: "BUFFERBLOATD_INACTIVITY_S",
+        value_name: "SECONDS",
+        kind: range_of(|limits: &Limits| limits.inactivity_s),
+        default: Some("30"),
+        help: "End a transfer on which nothing moves for this long",
+        ..LIMIT
+    },
+    Setting {
+        key: Key::SessionMaxS,
+        name: "session_max_s",
+        flag: "session-max-s",
+        env: "BUFFERBLOATD_SESSION_MAX_S",
+        value_name: "SECONDS",
+        kind: range_of(|limits: &Limits| limits.session_max_s),
+        default: Some("300"),
+        help: "Longest test, session or unbounded transfer",
+        ..LIMIT
+    },
+    Setting {
+        key: Key::WriteStallS,
+        name: "write_stall_s",
+        flag: "write-stall-s",
+        env: "BUFFERBLOATD_WRITE_STALL_S",
+        value_name: "SECONDS",
+        kind: range_of(|limits: &Limits| limits.write_stall_s),
+        default: Some("10"),
+        help: "End a peer that does not read for this long",
+        ..LIMIT
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_at_its_own_row() {
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            assert_eq!(setting.key as usize, index, "{}", setting.name);
+            assert!(!setting.default_text().is_empty(), "{}", setting.name);
+        }
+        assert_eq!(SETTINGS.len(), Key::WriteStallS as usize + 1);
+    }
+}

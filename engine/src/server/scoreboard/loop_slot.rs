@@ -1,0 +1,228 @@
+//! One event loop's row: what it is doing and how late it is. Only that loop writes it, everybody reads it.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use protocol::time::Instant;
+
+use super::cell::{Counter, Gauge};
+use super::histogram::TimedHistogram;
+use crate::runtime::sys::shared_memory::plain_atomics;
+
+/// Why a connection ended, as far as it is counted; the driver maps the connection's own reason to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// All was said.
+    Finished,
+    /// The peer closed in good order.
+    PeerClosed,
+    /// The peer was gone in the middle of something.
+    PeerVanished,
+    /// An idle kept-alive connection.
+    IdleTimeout,
+    /// A head that was never finished.
+    HeadTimeout,
+    /// A transfer on which nothing moved.
+    InactivityTimeout,
+    /// A peer that did not read.
+    WriteStalled,
+    /// A close frame that was not answered.
+    CloseTimeout,
+    /// The peer broke the protocol.
+    ProtocolError,
+    /// Answered with an error and closed.
+    Refused,
+    /// Over a limit: never served.
+    OverLimit,
+    /// The node closed it for its own reasons.
+    Local,
+    /// Its test was ended.
+    TestEnded,
+    /// It reached the longest duration.
+    Expired,
+    /// The node was stopping.
+    Drained,
+    /// The transport failed (reset, unreachable, TLS).
+    TransportError,
+}
+
+impl Closed {
+    /// How many reasons there are.
+    pub const COUNT: usize = 16;
+
+    /// Every reason, in the order of its counter.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Finished,
+        Self::PeerClosed,
+        Self::PeerVanished,
+        Self::IdleTimeout,
+        Self::HeadTimeout,
+        Self::InactivityTimeout,
+        Self::WriteStalled,
+        Self::CloseTimeout,
+        Self::ProtocolError,
+        Self::Refused,
+        Self::OverLimit,
+        Self::Local,
+        Self::TestEnded,
+        Self::Expired,
+        Self::Drained,
+        Self::TransportError,
+    ];
+
+    /// Its name in metrics and statistics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::PeerClosed => "peer_closed",
+            Self::PeerVanished => "peer_vanished",
+            Self::IdleTimeout => "idle_timeout",
+            Self::HeadTimeout => "head_timeout",
+            Self::InactivityTimeout => "inactivity_timeout",
+            Self::WriteStalled => "write_stalled",
+            Self::CloseTimeout => "close_timeout",
+            Self::ProtocolError => "protocol_error",
+            Self::Refused => "refused",
+            Self::OverLimit => "over_limit",
+            Self::Local => "local",
+            Self::TestEnded => "test_ended",
+            Self::Expired => "expired",
+            Self::Drained => "drained",
+            Self::TransportError => "transport_error",
+        }
+    }
+}
+
+plain_atomics! {
+    /// One event loop. Written by that loop alone; the supervisor assigns it before the loop starts.
+    #[derive(Debug)]
+    pub struct LoopSlot {
+        /// 1 + the role's index; 0 when the slot belongs to no loop.
+        role: AtomicU64,
+        pid: AtomicU64,
+        heartbeat_ns: AtomicU64,
+        /// Connections open now.
+        pub connections: Gauge,
+        /// Load flows to the client open now.
+        pub flows_down: Gauge,
+        /// Load flows from the client open now.
+        pub flows_up: Gauge,
+        /// Probe connections open now.
+        pub probes: Gauge,
+        /// Profile sessions open now.
+        pub sessions: Gauge,
+        /// Bytes received, payload and all.
+        pub received_bytes: Counter,
+        /// Bytes sent, payload and all.
+        pub sent_bytes: Counter,
+        /// Connections accepted.
+        pub accepted: Counter,
+        /// Probes answered.
+        pub echoes: Counter,
+        /// Turns of the loop.
+        pub turns: Counter,
+        closed: [Counter; Closed::COUNT],
+        /// How late the loop came to what was due.
+        pub lag: TimedHistogram,
+        /// From a probe's arrival to its echo's departure.
+        pub echo_turnaround: TimedHistogram,
+    }
+}
+
+impl LoopSlot {
+    /// The loop is alive. Call it at least every 250 ms.
+    pub fn beat(&self, now: Instant) {
+        self.heartbeat_ns.store(now.as_nanos(), Release);
+    }
+
+    /// The last beat; `None` before the first.
+    #[must_use]
+    pub fn heartbeat(&self) -> Option<Instant> {
+        match self.heartbeat_ns.load(Acquire) {
+            0 => None,
+            ns => Some(Instant::from_nanos(ns)),
+        }
+    }
+
+    /// Counts a connection that ended.
+    pub fn count_closed(&self, reason: Closed) {
+        self.closed[reason as usize].add(1);
+    }
+
+    /// How many connections ended for `reason`.
+    #[must_use]
+    pub fn closed(&self, reason: Closed) -> u64 {
+        self.closed[reason as usize].value()
+    }
+
+    /// Index of the role whose loop this is; `None` when it is nobody's.
+    #[must_use]
+    pub fn role(&self) -> Option<usize> {
+        usize::try_from(self.role.load(Acquire))
+            .ok()?
+            .checked_sub(1)
+    }
+
+    /// The process it runs in; 0 before it is started.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        u32::try_from(self.pid.load(Relaxed)).unwrap_or(0)
+    }
+
+    /// Gives the slot to a loop of a role that is about to start: the gauges of its predecessor go to zero, its
+    /// counters and histograms go on. The supervisor calls this while nobody else writes the slot.
+    pub fn assign(&self, role: usize) {
+        self.role.store(role as u64 + 1, Release);
+        self.heartbeat_ns.store(0, Release);
+        self.release_gauges();
+    }
+
+    /// Whose process it is now.
+    pub fn set_pid(&self, pid: u32) {
+        self.pid.store(u64::from(pid), Relaxed);
+    }
+
+    /// What a dead loop had open is gone with it.
+    pub(super) fn release_gauges(&self) {
+        for gauge in [
+            &self.connections,
+            &self.flows_down,
+            &self.flows_up,
+            &self.probes,
+            &self.sessions,
+        ] {
+            gauge.set(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::sys::shared_memory::SharedMapping;
+
+    #[test]
+    fn a_reassigned_slot_keeps_its_counters_and_loses_its_gauges() {
+        let slot = SharedMapping::<LoopSlot>::create().unwrap();
+        assert_eq!(slot.role(), None);
+        slot.assign(1);
+        slot.beat(Instant::from_micros(5));
+        slot.connections.increment();
+        slot.accepted.add(3);
+        slot.count_closed(Closed::WriteStalled);
+        slot.assign(1);
+        assert_eq!(slot.role(), Some(1));
+        assert_eq!(slot.heartbeat(), None);
+        assert_eq!(slot.connections.value(), 0);
+        assert_eq!(slot.accepted.value(), 3);
+        assert_eq!(slot.closed(Closed::WriteStalled), 1);
+    }
+
+    #[test]
+    fn every_reason_is_at_its_own_counter() {
+        for (index, reason) in Closed::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{}", reason.name());
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A role at work: an event loop for each of its seats, each on a thread and a core of its own, until the node drains.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use super::context::{LoopSeat, RoleContext, RoleEnd};
+use super::node::Node;
+use super::roles::EndpointGroup;
+use crate::runtime::event_loop::EventLoop;
+use crate::runtime::payload::Payload;
+use crate::runtime::pin;
+
+/// Runs every loop of the role; returns when all have ended.
+#[must_use]
+pub fn run(context: RoleContext) -> RoleEnd {
+    match start(context) {
+        Ok(threads) => threads
+            .into_iter()
+            .map(end_of)
+            .fold(RoleEnd::Drained, worse),
+        Err(error) => RoleEnd::Failed(format!("an event loop can't be started: {error}")),
+    }
+}
+
+fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
+    let RoleContext {
+        role,
+        config,
+        loops,
+        scoreboard,
+        drain,
+        ..
+    } = context;
+    let sends_bulk = role.endpoints.contains(EndpointGroup::Bulk);
+    let payload = if sends_bulk {
+        Some(Arc::new(Payload::create()?))
+    } else {
+        None
+    };
+    let mut threads = Vec::with_capacity(loops.len());
+    for (number, LoopSeat { slot, listeners }) in loops.into_iter().enumerate() {
+        let node = Node::new(
+            role.clone(),
+            Arc::clone(&config),
+            scoreboard.clone(),
+            drain.clone(),
+            slot,
+        )?;
+        let mut event_loop = EventLoop::new(node, listeners, payload.clone())?;
+        let thread = Builder::new()
+            .name(format!("{}-{number}", role.name))
+            .spawn(move || {
+                // Only roles that fill their cores are bound to them: a probe must be able to go where there is room.
+                if sends_bulk {
+                    pin::pin_current_thread(number);
+                }
+                event_loop.run()
+            })?;
+        threads.push(thread);
+    }
+    Ok(threads)
+}
+
+fn end_of(thread: JoinHandle<io::Result<()>>) -> RoleEnd {
+    match thread.join() {
+        Ok(Ok(())) => RoleEnd::Drained,
+        Ok(Err(error)) => RoleEnd::Failed(format!("an event loop's poll failed: {error}")),
+        Err(_) => RoleEnd::Failed("an event loop panicked".to_owned()),
+    }
+}
+
+fn worse(one: RoleEnd, other: RoleEnd) -> RoleEnd {
+    if one == RoleEnd::Drained { other } else { one }
+}

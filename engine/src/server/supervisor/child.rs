@@ -1,0 +1,96 @@
+//! A child's whole life: take what the supervisor handed down, run the roles, end.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::handover::{HANDOVER_VARIABLE, Handover};
+use crate::runtime::sys::process::{die_with_parent, name_thread};
+use crate::server::context::{RoleContext, RoleEnd};
+use crate::server::{log, os_error, serve};
+
+/// Runs the roles of the handover whose descriptor has this number.
+#[must_use]
+pub fn run(handover_fd: &str) -> ExitCode {
+    // It was started as /proc/self/exe, which would be its name in `top`.
+    name_thread("bufferbloatd".as_ref());
+    let handover = match Handover::take(handover_fd) {
+        Ok(handover) => handover,
+        Err(error) => {
+            let reason = os_error::reason(&error);
+            os_error::complain(&format!(
+                "{HANDOVER_VARIABLE}={handover_fd}: {reason}; the supervisor sets this variable for its own \
+                 processes, unset it"
+            ));
+            return ExitCode::FAILURE;
+        }
+    };
+    if die_with_parent(handover.supervisor_pid).is_err() {
+        // The supervisor is gone: nobody wants this process any more.
+        return ExitCode::FAILURE;
+    }
+    let _log = log::start(handover.config.log_level, handover.config.log_format);
+    match drain_flag().and_then(|drain| handover.open(drain)) {
+        Ok(contexts) => run_roles(contexts),
+        Err(error) => {
+            tracing::error!(
+                reason = os_error::reason(&error),
+                "cannot take over from the supervisor"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// SIGTERM and SIGINT drain this process; SIGHUP is the supervisor's business and must not kill a child that a
+/// `pkill -HUP` happens to reach.
+fn drain_flag() -> std::io::Result<Arc<AtomicBool>> {
+    let drain = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&drain))?;
+    }
+    signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
+    Ok(drain)
+}
+
+/// One thread for each role. The first that fails takes the process with it: the supervisor starts all anew.
+fn run_roles(contexts: Vec<RoleContext>) -> ExitCode {
+    let (ends, ended) = mpsc::channel();
+    let mut running = 0_usize;
+    for context in contexts {
+        let (ends, name) = (ends.clone(), context.role.name.clone());
+        let role = name.clone();
+        let spawned = std::thread::Builder::new()
+            .name(name.clone())
+            .spawn(move || {
+                let run = std::panic::AssertUnwindSafe(|| serve::run(context));
+                let end = std::panic::catch_unwind(run)
+                    .unwrap_or_else(|_| RoleEnd::Failed("panicked".to_owned()));
+                // The receiver is gone only when the process is ending anyway.
+                let _ = ends.send((role, end));
+            });
+        if let Err(error) = spawned {
+            tracing::error!(
+                role = name,
+                reason = os_error::reason(&error),
+                "cannot start a thread"
+            );
+            return ExitCode::FAILURE;
+        }
+        running += 1;
+    }
+    drop(ends);
+    for (role, end) in ended.iter().take(running) {
+        match end {
+            RoleEnd::Drained => tracing::debug!(role, "drained"),
+            RoleEnd::Failed(reason) => {
+                tracing::error!(role, reason, "failed");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,129 @@
+//! What a child is handed: one JSON document in a memfd, and descriptors under the numbers that it names.
+//!
+//! Nothing of it is on the command line, where every user of the machine could read it.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::sys::process::inherited_descriptor;
+use crate::runtime::sys::shared_memory::memfd;
+use crate::server::config::Config;
+use crate::server::context::{DrainSignal, LoopSeat, RoleContext, RolePort};
+use crate::server::roles::Role;
+use crate::server::scoreboard::Scoreboard;
+
+/// The environment variable that names the document's descriptor; who has it is a child.
+pub const HANDOVER_VARIABLE: &str = "BUFFERBLOATD_HANDOVER_FD";
+
+/// The document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Handover {
+    /// Whose death is the child's.
+    pub supervisor_pid: u32,
+    /// The node's configuration.
+    pub config: Config,
+    /// Where the node listens.
+    pub ports: Vec<RolePort>,
+    /// What this child serves.
+    pub roles: Vec<HandedRole>,
+    /// The scoreboard's descriptor.
+    pub scoreboard_fd: RawFd,
+}
+
+/// One role with its loops.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HandedRole {
+    /// Which.
+    pub role: Role,
+    /// Its loops.
+    pub loops: Vec<HandedLoop>,
+}
+
+/// One loop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HandedLoop {
+    /// Its slot on the scoreboard.
+    pub slot: usize,
+    /// Its listeners' descriptors.
+    pub listener_fds: Vec<RawFd>,
+}
+
+impl HandedLoop {
+    /// The seat of the supervisor's as a child is told it.
+    #[must_use]
+    pub fn of(seat: &LoopSeat) -> Self {
+        Self {
+            slot: seat.slot,
+            listener_fds: seat.listeners.iter().map(AsRawFd::as_raw_fd).collect(),
+        }
+    }
+}
+
+/// Every descriptor of the seats, to be left open in the child.
+pub fn descriptors(seats: &[LoopSeat]) -> impl Iterator<Item = BorrowedFd<'_>> {
+    seats
+        .iter()
+        .flat_map(|seat| seat.listeners.iter().map(AsFd::as_fd))
+}
+
+impl Handover {
+    /// Writes the document into a memfd, ready to be read from its beginning.
+    ///
+    /// # Errors
+    /// No memory, or no descriptor left.
+    pub fn to_memfd(&self) -> io::Result<OwnedFd> {
+        let mut file = memfd(c"bufferbloatd-handover")?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(OwnedFd::from(file))
+    }
+
+    /// Reads the document whose descriptor has this number. A child calls it once, before anything else.
+    ///
+    /// # Errors
+    /// The number names no such descriptor, or the document is not one.
+    pub fn take(number: &str) -> io::Result<Self> {
+        let number: RawFd = number.parse().map_err(io::Error::other)?;
+        let mut file = std::fs::File::from(inherited_descriptor(number)?);
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    /// Takes over every descriptor that the document names.
+    ///
+    /// # Errors
+    /// A descriptor is missing, or the scoreboard is another version's.
+    pub fn open(self, drain: Arc<std::sync::atomic::AtomicBool>) -> io::Result<Vec<RoleContext>> {
+        let scoreboard = Scoreboard::open(inherited_descriptor(self.scoreboard_fd)?)?;
+        let config = Arc::new(self.config);
+        let context = |handed: HandedRole| {
+            let seats: io::Result<Vec<LoopSeat>> = handed.loops.iter().map(open_loop).collect();
+            Ok(RoleContext {
+                role: handed.role,
+                config: Arc::clone(&config),
+                ports: self.ports.clone(),
+                loops: seats?,
+                scoreboard: scoreboard.clone(),
+                drain: DrainSignal::new(Arc::clone(&drain), scoreboard.clone()),
+            })
+        };
+        self.roles.into_iter().map(context).collect()
+    }
+}
+
+fn open_loop(handed: &HandedLoop) -> io::Result<LoopSeat> {
+    let listeners: io::Result<Vec<TcpListener>> = handed
+        .listener_fds
+        .iter()
+        .map(|fd| inherited_descriptor(*fd).map(TcpListener::from))
+        .collect();
+    Ok(LoopSeat {
+        slot: handed.slot,
+        listeners: listeners?,
+    })
+}

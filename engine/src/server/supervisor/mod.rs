@@ -1,0 +1,339 @@
+//! The supervisor: opens every socket, starts the processes, restarts what fails, ends them all. It serves no
+//! traffic, and it must not die of anything.
+//!
+//! One thread: it waits for signals, and looks at the heartbeats every 100 ms. The thread that starts the children
+//! must live as long as the node: the kernel kills them when it ends.
+
+pub mod child;
+pub mod handover;
+mod listeners;
+mod process;
+mod ready;
+pub mod restart;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mio::{Events, Interest, Poll, Token};
+use protocol::time::Instant;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+
+use self::listeners::{ListenError, RoleListeners};
+use self::process::{Process, SeatedRole};
+use super::config::{Config, ConfigErrors, Loaded, Setting};
+use super::context::{LoopSeat, RolePort};
+use super::os_error;
+use super::roles::{Role, roles};
+use super::scoreboard::Scoreboard;
+use crate::runtime::sys::clock::monotonic_now;
+use crate::runtime::sys::process::raise_descriptor_limit;
+
+/// How often heartbeats are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a process may take to finish when the node stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// The children of a killed supervisor hold its ports for a moment: a successor asks so often before it gives up.
+const LISTEN_ATTEMPTS: u32 = 6;
+
+/// Runs the node until it is told to stop. `reload` reads the configuration again, for SIGHUP.
+#[must_use]
+pub fn run(loaded: Loaded, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> ExitCode {
+    match Supervisor::new(loaded) {
+        Ok(mut supervisor) => supervisor.run(reload),
+        Err(reason) => {
+            os_error::complain(&reason);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Supervisor {
+    loaded: Loaded,
+    scoreboard: Scoreboard,
+    ports: Vec<RolePort>,
+    processes: Vec<Process>,
+    poll: Poll,
+    signals: Signals,
+    is_ready: bool,
+    ends_with_terminal: bool,
+    phase: Phase,
+}
+
+/// Whether the node runs or stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining {
+        until: Instant,
+    },
+    /// Told twice, or out of time.
+    Killing {
+        is_asked: bool,
+    },
+}
+
+impl Supervisor {
+    fn new(loaded: Loaded) -> Result<Self, String> {
+        let ends_with_terminal = has_terminal() && !is_hangup_ignored();
+        // Before all else, so that a signal during the start is not lost.
+        let (poll, signals) = watch_signals()
+            .map_err(|error| format!("cannot wait for signals: {}", os_error::reason(&error)))?;
+        raise_limit(&loaded.config);
+        let config = &loaded.config;
+        let opened = open_all(config).map_err(|error| error.to_string())?;
+        let now = monotonic_now();
+        let unix_us = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(0));
+        let scoreboard = Scoreboard::create(now, unix_us)
+            .map_err(|error| format!("cannot make the scoreboard: {}", os_error::reason(&error)))?;
+        let ports = opened
+            .iter()
+            .map(|(role, opened)| RolePort {
+                role: role.name.clone(),
+                port: opened.port,
+            })
+            .collect();
+        let seated = seat(opened);
+        let groups = if config.multiprocess {
+            seated.into_iter().map(|role| vec![role]).collect()
+        } else {
+            vec![seated]
+        };
+        let processes = groups
+            .into_iter()
+            .map(|roles| Process::new(now, roles, &scoreboard))
+            .collect();
+        Ok(Self {
+            loaded,
+            scoreboard,
+            ports,
+            processes,
+            poll,
+            signals,
+            is_ready: false,
+            ends_with_terminal,
+            phase: Phase::Serving,
+        })
+    }
+
+    fn run(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> ExitCode {
+        let congestion_control = &self.loaded.config.congestion_control;
+        if congestion_control != "cubic" {
+            tracing::warn!(
+                congestion_control,
+                "load does not use cubic: results do not compare with those of other nodes"
+            );
+        }
+        let mut events = Events::with_capacity(8);
+        loop {
+            let now = monotonic_now();
+            self.poll_processes(now);
+            self.poll_phase(now);
+            if self.phase != Phase::Serving && !self.processes.iter().any(Process::is_running) {
+                break;
+            }
+            if let Err(error) = self.poll.poll(&mut events, Some(TICK))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(reason = os_error::reason(&error), "cannot wait for signals");
+                // Without the wait this would be a busy loop; the heartbeats are looked at all the same.
+                std::thread::sleep(TICK);
+            }
+            self.handle_signals(reload);
+        }
+        if let (Some(path), true) = (&self.loaded.config.ports_file, self.is_ready) {
+            // It may be gone already; a stale one is the worse fault.
+            let _ = std::fs::remove_file(path);
+        }
+        match self.phase {
+            Phase::Killing { is_asked: true } => ExitCode::FAILURE,
+            Phase::Serving | Phase::Draining { .. } | Phase::Killing { is_asked: false } => {
+                tracing::info!("stopped");
+                ExitCode::SUCCESS
+            }
+        }
+    }
+
+    fn poll_processes(&mut self, now: Instant) {
+        for process in &mut self.processes {
+            process.reap(now, &self.scoreboard);
+            if self.phase == Phase::Serving {
+                process.poll(now, &self.loaded.config, &self.ports, &self.scoreboard);
+            }
+        }
+        if !self.is_ready && self.processes.iter().all(Process::is_healthy) {
+            self.is_ready = true;
+            self.tell_ready();
+        }
+    }
+
+    fn tell_ready(&self) {
+        if let Some(path) = &self.loaded.config.ports_file
+            && let Err(error) = ready::write_ports_file(path, &self.ports)
+        {
+            let (path, reason) = (path.display().to_string(), os_error::reason(&error));
+            tracing::error!(path, reason, "cannot write the ports file");
+        }
+        let line = ready::line(&self.loaded.config, &self.ports);
+        // A closed standard output is no reason to stop serving.
+        let _ = io::Write::write_all(&mut io::stdout(), format!("{line}\n").as_bytes());
+    }
+
+    fn handle_signals(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
+        let pending: Vec<i32> = self.signals.pending().collect();
+        for signal in pending {
+            match signal {
+                SIGTERM | SIGINT => self.handle_stop(),
+                SIGHUP if self.ends_with_terminal && !has_terminal() => self.handle_stop(),
+                SIGHUP => self.handle_reload(reload),
+                // SIGCHLD has done its work by waking the loop.
+                _ => {}
+            }
+        }
+    }
+
+    fn handle_stop(&mut self) {
+        match self.phase {
+            Phase::Serving => {
+                tracing::info!(within_s = DRAIN.as_secs(), "stopping");
+                self.phase = Phase::Draining {
+                    until: monotonic_now() + DRAIN,
+                };
+                self.scoreboard.set_draining();
+                for process in &self.processes {
+                    process.drain(&self.scoreboard);
+                }
+            }
+            Phase::Draining { .. } | Phase::Killing { .. } => {
+                self.phase = Phase::Killing { is_asked: true };
+                self.kill_all();
+            }
+        }
+    }
+
+    fn poll_phase(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Draining { until } if now >= until => {
+                tracing::warn!("not finished in time: killing");
+                self.phase = Phase::Killing { is_asked: false };
+                self.kill_all();
+            }
+            Phase::Serving | Phase::Draining { .. } | Phase::Killing { .. } => {}
+        }
+    }
+
+    fn kill_all(&self) {
+        for process in &self.processes {
+            process.kill_now();
+        }
+    }
+
+    /// Tells what would change. Sockets, loops and limits belong to running processes: they change at a restart.
+    fn handle_reload(&self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
+        let fresh = match reload() {
+            Ok(fresh) => fresh,
+            Err(errors) => {
+                for error in &errors.0 {
+                    tracing::error!(reason = %error, "configuration not reloaded");
+                }
+                return;
+            }
+        };
+        let mut is_changed = false;
+        for ((key, before), (_, after)) in self.loaded.values.iter().zip(&fresh.values) {
+            if before.text != after.text {
+                is_changed = true;
+                let key = Setting::of(*key).path();
+                tracing::warn!(
+                    key,
+                    before = before.text,
+                    after = after.text,
+                    "takes effect at a restart"
+                );
+            }
+        }
+        if !is_changed {
+            tracing::info!("configuration read again: nothing changed");
+        }
+    }
+}
+
+fn watch_signals() -> io::Result<(Poll, Signals)> {
+    let poll = Poll::new()?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD])?;
+    poll.registry()
+        .register(&mut signals, Token(0), Interest::READABLE)?;
+    Ok((poll, signals))
+}
+
+/// Children inherit the limit.
+fn raise_limit(config: &Config) {
+    // Beside its connections a process has listeners, timers, a log and the like.
+    let wanted = config.limits.connections_max.get() + 256;
+    match raise_descriptor_limit() {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => tracing::warn!(
+            limit,
+            wanted,
+            "too few file descriptors for connections_max; raise `ulimit -Hn`"
+        ),
+        Err(error) => tracing::warn!(
+            reason = os_error::reason(&error),
+            "cannot raise the limit of file descriptors"
+        ),
+    }
+}
+
+/// A controlling terminal that is still there.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Started by `nohup`: the terminal's end is not to be ours.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal n is bit n - 1.
+    ignored.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
+}
+
+fn open_all(config: &Config) -> Result<Vec<(Role, RoleListeners)>, ListenError> {
+    let mut attempt = 1;
+    loop {
+        let opened: Result<Vec<_>, ListenError> = roles(config)
+            .into_iter()
+            .map(|role| listeners::open(&role, config).map(|opened| (role, opened)))
+            .collect();
+        match opened {
+            Err(failed) if failed.is_in_use() && attempt < LISTEN_ATTEMPTS => {
+                attempt += 1;
+                std::thread::sleep(TICK);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Gives every loop of every role a slot of its own.
+fn seat(opened: Vec<(Role, RoleListeners)>) -> Vec<SeatedRole> {
+    let mut slots = 0..;
+    opened
+        .into_iter()
+        .map(|(role, opened)| SeatedRole {
+            role,
+            port: opened.port,
+            seats: opened
+                .loops
+                .into_iter()
+                .zip(&mut slots)
+                .map(|(listeners, slot)| LoopSeat { slot, listeners })
+                .collect(),
+        })
+        .collect()
+}

@@ -1,0 +1,282 @@
+//! One supervised process: its roles and sockets, its child while there is one, and what the scoreboard says of it.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+
+use protocol::time::Instant;
+
+use super::handover::{HANDOVER_VARIABLE, HandedLoop, HandedRole, Handover, descriptors};
+use super::restart::{Action, RestartPolicy, Standing};
+use crate::runtime::sys::process::{ChildCommand, send_signal};
+use crate::server::config::Config;
+use crate::server::context::{LoopSeat, RolePort};
+use crate::server::os_error;
+use crate::server::roles::Role;
+use crate::server::scoreboard::{ExitReason, RoleState, Scoreboard};
+
+/// A role with its sockets and slots, which outlive every child.
+#[derive(Debug)]
+pub(super) struct SeatedRole {
+    pub(super) role: Role,
+    pub(super) port: u16,
+    pub(super) seats: Vec<LoopSeat>,
+}
+
+/// One process. With several roles it is the node in single-process mode.
+#[derive(Debug)]
+pub(super) struct Process {
+    roles: Vec<SeatedRole>,
+    policy: RestartPolicy,
+    child: Option<Child>,
+    was_started: bool,
+    /// Why the supervisor killed the child whose end it awaits.
+    killed_for: Option<ExitReason>,
+}
+
+impl Process {
+    /// To be started by the first poll.
+    pub(super) fn new(now: Instant, roles: Vec<SeatedRole>, board: &Scoreboard) -> Self {
+        for seated in &roles {
+            let slot = &board.roles()[seated.role.index];
+            slot.assign(&seated.role.name, seated.port);
+            slot.set_state(RoleState::Starting);
+        }
+        let process = Self {
+            roles,
+            policy: RestartPolicy::new(now),
+            child: None,
+            was_started: false,
+            killed_for: None,
+        };
+        process.assign_loops(board);
+        process
+    }
+
+    /// `main`, or `main+ping`.
+    pub(super) fn name(&self) -> String {
+        let names: Vec<&str> = self
+            .roles
+            .iter()
+            .map(|role| role.role.name.as_str())
+            .collect();
+        names.join("+")
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    pub(super) fn is_healthy(&self) -> bool {
+        matches!(self.policy.standing(), Standing::Healthy { .. })
+    }
+
+    /// Does what the policy says is due.
+    pub(super) fn poll(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        ports: &[RolePort],
+        board: &Scoreboard,
+    ) {
+        let was_healthy = self.is_healthy();
+        match self.policy.poll(now, self.oldest_heartbeat(board)) {
+            Action::Nothing => {}
+            Action::Start => self.start(now, config, ports, board),
+            Action::KillHung => self.kill(ExitReason::Hung),
+            Action::KillNeverReady => self.kill(ExitReason::NeverReady),
+        }
+        if self.is_healthy() && !was_healthy {
+            tracing::info!(process = self.name(), pid = self.pid(), "ready");
+            self.publish(board, RoleState::Healthy);
+        }
+    }
+
+    /// Notes the child's end, if it has ended.
+    pub(super) fn reap(&mut self, now: Instant, board: &Scoreboard) {
+        let Some(child) = &mut self.child else {
+            return;
+        };
+        match child.try_wait() {
+            Ok(None) => {}
+            Ok(Some(status)) => {
+                let reason = self
+                    .killed_for
+                    .take()
+                    .unwrap_or_else(|| exit_reason(status));
+                self.child = None;
+                self.handle_end(now, reason, board);
+            }
+            Err(error) => {
+                tracing::error!(
+                    process = self.name(),
+                    reason = os_error::reason(&error),
+                    "cannot be waited for"
+                );
+            }
+        }
+    }
+
+    /// Asks the child to finish.
+    pub(super) fn drain(&self, board: &Scoreboard) {
+        self.publish(board, RoleState::Draining);
+        self.signal(libc::SIGTERM);
+    }
+
+    /// Ends the child at once.
+    pub(super) fn kill_now(&self) {
+        self.signal(libc::SIGKILL);
+    }
+
+    fn start(&mut self, now: Instant, config: &Config, ports: &[RolePort], board: &Scoreboard) {
+        self.assign_loops(board);
+        match self.spawn(config, ports, board) {
+            Ok(child) => {
+                let pid = child.id();
+                tracing::info!(process = self.name(), pid, "started");
+                self.policy.handle_started(now);
+                for seated in &self.roles {
+                    board.roles()[seated.role.index].set_started(now, pid, self.was_started);
+                    for seat in &seated.seats {
+                        board.loops()[seat.slot].set_pid(pid);
+                    }
+                }
+                self.child = Some(child);
+                self.was_started = true;
+                // Nobody is sent to a process that was down before it has shown that it lives.
+                if !self.policy.is_on_trial() {
+                    self.publish(board, RoleState::Starting);
+                }
+            }
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                self.policy.handle_started(now);
+                self.handle_end(now, ExitReason::NotStarted(errno), board);
+            }
+        }
+    }
+
+    fn spawn(&self, config: &Config, ports: &[RolePort], board: &Scoreboard) -> io::Result<Child> {
+        let handed = |seated: &SeatedRole| HandedRole {
+            role: seated.role.clone(),
+            loops: seated.seats.iter().map(HandedLoop::of).collect(),
+        };
+        let handover = Handover {
+            supervisor_pid: std::process::id(),
+            config: config.clone(),
+            ports: ports.to_vec(),
+            roles: self.roles.iter().map(handed).collect(),
+            scoreboard_fd: board.fd().as_raw_fd(),
+        }
+        .to_memfd()?;
+        let mut inherited = vec![handover.as_fd(), board.fd()];
+        inherited.extend(
+            self.roles
+                .iter()
+                .flat_map(|seated| descriptors(&seated.seats)),
+        );
+        let mut arguments = vec!["bufferbloatd".to_owned()];
+        for seated in &self.roles {
+            arguments.push(seated.role.name.clone());
+            arguments.push(format!(":{}", seated.port));
+        }
+        ChildCommand {
+            arguments: &arguments,
+            environment: &[(HANDOVER_VARIABLE, handover.as_raw_fd().to_string())],
+            inherited: &inherited,
+        }
+        .start()
+    }
+
+    fn handle_end(&mut self, now: Instant, reason: ExitReason, board: &Scoreboard) {
+        // No process writes these slots now: what the dead loops had open is closed.
+        for seated in &self.roles {
+            for seat in &seated.seats {
+                board.release_loop(seat.slot);
+            }
+            board.roles()[seated.role.index].set_ended(reason);
+        }
+        if board.is_draining() {
+            tracing::info!(process = self.name(), reason = %reason, "ended");
+            return;
+        }
+        self.policy.handle_failure(now);
+        match self.policy.standing() {
+            Standing::Down { until } => {
+                tracing::error!(
+                    process = self.name(),
+                    reason = %reason,
+                    retry_after_s = (until - now).as_secs(),
+                    "down: failed too often"
+                );
+                self.publish(board, RoleState::Down);
+            }
+            Standing::Waiting { until } => {
+                tracing::warn!(
+                    process = self.name(),
+                    reason = %reason,
+                    restart_after_ms = (until - now).as_millis(),
+                    "ended unasked"
+                );
+                self.publish(board, RoleState::Restarting);
+            }
+            Standing::Starting { .. } | Standing::Healthy { .. } | Standing::Killed => {}
+        }
+    }
+
+    fn kill(&mut self, reason: ExitReason) {
+        tracing::warn!(process = self.name(), pid = self.pid(), reason = %reason, "killing");
+        self.killed_for = Some(reason);
+        self.signal(libc::SIGKILL);
+    }
+
+    /// The child is not reaped yet, so its number cannot belong to another process.
+    fn signal(&self, signal: i32) {
+        if let Some(child) = &self.child
+            && let Err(error) = send_signal(child.id(), signal)
+        {
+            tracing::error!(
+                process = self.name(),
+                signal,
+                reason = os_error::reason(&error),
+                "cannot be signalled"
+            );
+        }
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
+    fn assign_loops(&self, board: &Scoreboard) {
+        for seated in &self.roles {
+            for seat in &seated.seats {
+                board.loops()[seat.slot].assign(seated.role.index);
+            }
+        }
+    }
+
+    fn publish(&self, board: &Scoreboard, state: RoleState) {
+        for seated in &self.roles {
+            board.roles()[seated.role.index].set_state(state);
+        }
+    }
+
+    /// `None` while a loop has not beaten at all.
+    fn oldest_heartbeat(&self, board: &Scoreboard) -> Option<Instant> {
+        let mut oldest = None;
+        for seat in self.roles.iter().flat_map(|seated| &seated.seats) {
+            let beat = board.loops()[seat.slot].heartbeat()?;
+            oldest = Some(oldest.map_or(beat, |known: Instant| known.min(beat)));
+        }
+        oldest
+    }
+}
+
+fn exit_reason(status: ExitStatus) -> ExitReason {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => ExitReason::Signal(signal),
+        (None, code) => ExitReason::Code(code.unwrap_or(-1)),
+    }
+}

@@ -1,0 +1,189 @@
+//! A real `bufferbloatd` for a test: started on free ports, watched through its log, gone when the test is over.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use engine::runtime::sys::process::send_signal;
+
+/// How long anything may take that has no bound of its own: a slow machine is no fault.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The daemon with a clean environment.
+pub(crate) fn daemon(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bufferbloatd"));
+    command
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs the daemon to its end, which must come by itself.
+pub(crate) fn run_to_end(arguments: &[&str]) -> (i32, String, String) {
+    let output = daemon(arguments).output().expect("the daemon starts");
+    texts(&output)
+}
+
+/// Exit code, standard output, standard error.
+pub(crate) fn texts(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+/// A running node.
+pub(crate) struct Node {
+    supervisor: Child,
+    pub(crate) main_port: u16,
+    pub(crate) ping_port: u16,
+    log: PathBuf,
+}
+
+impl Node {
+    /// Starts one on free ports and waits until it says that it is ready.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "bufferbloatd-test-{}-{}.log",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let log = std::env::temp_dir().join(name);
+        let mut supervisor = daemon(&["--port", "0", "--ping-port", "0", "--log-format", "json"])
+            .args(arguments)
+            .stderr(File::create(&log).expect("a log file"))
+            .spawn()
+            .expect("the daemon starts");
+        let stdout = supervisor.stdout.take().expect("a pipe");
+        let mut line = String::new();
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("readable output");
+        let ports: Vec<u16> = line
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|digits| digits.parse().ok())
+            .collect();
+        assert!(line.starts_with("Ready: http://"), "{line:?}");
+        assert_eq!(ports.len(), 2, "{line:?}");
+        Self {
+            supervisor,
+            main_port: ports[0],
+            ping_port: ports[1],
+            log,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.supervisor.id()
+    }
+
+    pub(crate) fn signal(&self, signal: i32) {
+        send_signal(self.pid(), signal).expect("may signal its own child");
+    }
+
+    /// The supervisor's children with their arguments, as `ps` shows them.
+    pub(crate) fn children(&self) -> Vec<(u32, String)> {
+        let pid = self.pid();
+        let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        listed
+            .unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .map(|pid| (pid, arguments_of(pid)))
+            .collect()
+    }
+
+    /// The child that serves this role.
+    pub(crate) fn child(&self, role: &str) -> Option<u32> {
+        self.children()
+            .into_iter()
+            .find(|(_, arguments)| arguments.contains(&format!(" {role} :")))
+            .map(|(pid, _)| pid)
+    }
+
+    /// Messages of the log in their order, each with the process it is about.
+    pub(crate) fn log(&self) -> Vec<(String, String)> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .map(|line| {
+                let field = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+                (field("message"), field("process"))
+            })
+            .collect()
+    }
+
+    /// The whole log as it is.
+    pub(crate) fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// How often a process was told to be ready.
+    pub(crate) fn times_ready(&self, process: &str) -> usize {
+        self.log()
+            .iter()
+            .filter(|(message, about)| message == "ready" && about == process)
+            .count()
+    }
+
+    /// Waits for the supervisor's end.
+    pub(crate) fn wait(&mut self, within: Duration) -> ExitStatus {
+        let mut status = None;
+        eventually("the supervisor ends", within, || {
+            status = self.supervisor.try_wait().expect("a child to wait for");
+            status.is_some()
+        });
+        status.expect("waited for")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Gone already in most tests; its children die with it.
+        let _ = self.supervisor.kill();
+        let _ = self.supervisor.wait();
+        let _ = std::fs::remove_file(&self.log);
+    }
+}
+
+/// Looks again and again until the fact holds.
+pub(crate) fn eventually(
+    fact: &str,
+    within: Duration,
+    mut holds: impl FnMut() -> bool,
+) -> Duration {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < within, "not within {within:?}: {fact}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    start.elapsed()
+}
+
+/// Whether the process runs: a zombie that nobody has waited for yet does not.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let state = stat.rsplit(") ").next().unwrap_or_default();
+        !state.starts_with('Z') && !state.starts_with('X')
+    })
+}
+
+/// Whether something listens there.
+pub(crate) fn is_listening(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+fn arguments_of(pid: u32) -> String {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}

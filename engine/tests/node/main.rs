@@ -1,0 +1,5 @@
+//! End to end: the real `bufferbloatd` on free ports, as its operator and its supervisor's signals meet it.
+
+mod command_line;
+mod harness;
+mod supervision;

@@ -1,0 +1,192 @@
+//! The real node under `kill -9`, `SIGSTOP`, `SIGTERM` and worse.
+
+use std::net::{Ipv6Addr, TcpStream};
+use std::time::Duration;
+
+use engine::runtime::sys::process::send_signal;
+
+use crate::harness::{Node, PATIENCE, daemon, eventually, is_alive, is_listening};
+
+#[test]
+fn each_role_has_a_process_of_its_own_and_ps_tells_which() {
+    let node = Node::start(&[]);
+    let (main, ping) = (node.child("main").unwrap(), node.child("ping").unwrap());
+    assert_ne!(main, ping);
+    assert_eq!(node.children().len(), 2);
+    let expected = format!("bufferbloatd main :{} ", node.main_port);
+    assert!(node.children().contains(&(main, expected)));
+    assert!(is_listening(node.main_port) && is_listening(node.ping_port));
+    if std::fs::exists("/proc/net/if_inet6").is_ok_and(|exists| exists) {
+        assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, node.ping_port)).is_ok());
+    }
+}
+
+#[test]
+fn a_killed_ping_process_is_back_within_a_second_and_main_is_untouched() {
+    let node = Node::start(&[]);
+    let (main, ping) = (node.child("main").unwrap(), node.child("ping").unwrap());
+    send_signal(ping, libc::SIGKILL).unwrap();
+    let took = eventually("ping is ready again", Duration::from_secs(1), || {
+        // A connection made meanwhile waits in the backlog; it is never refused.
+        assert!(is_listening(node.ping_port));
+        node.times_ready("ping") == 2
+    });
+    println!("ping was back after {took:?}");
+    assert_eq!(node.child("main"), Some(main));
+    assert_ne!(node.child("ping"), Some(ping));
+    assert!(node.log_text().contains("killed by signal 9"));
+}
+
+#[test]
+fn a_stopped_process_is_replaced() {
+    let node = Node::start(&[]);
+    let ping = node.child("ping").unwrap();
+    send_signal(ping, libc::SIGSTOP).unwrap();
+    let took = eventually("ping is replaced", Duration::from_millis(3_500), || {
+        node.times_ready("ping") == 2
+    });
+    println!("ping was replaced after {took:?}");
+    assert!(!is_alive(ping));
+    assert!(node.log_text().contains("hung"));
+}
+
+#[test]
+fn sigterm_leaves_no_process_and_no_port() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut node = Node::start(&[]);
+        let children = node.children();
+        assert_eq!(children.len(), 2);
+        node.signal(signal);
+        let status = node.wait(Duration::from_secs(6));
+        assert_eq!(status.code(), Some(0));
+        assert!(children.iter().all(|(pid, _)| !is_alive(*pid)));
+        assert!(!is_listening(node.main_port) && !is_listening(node.ping_port));
+    }
+}
+
+#[test]
+fn a_second_sigterm_ends_at_once_what_does_not_drain() {
+    let mut node = Node::start(&[]);
+    let main = node.child("main").unwrap();
+    // It cannot drain while it is stopped.
+    send_signal(main, libc::SIGSTOP).unwrap();
+    node.signal(libc::SIGTERM);
+    eventually("the first signal was heard", PATIENCE, || {
+        node.log().iter().any(|(message, _)| message == "stopping")
+    });
+    node.signal(libc::SIGTERM);
+    let status = node.wait(Duration::from_secs(2));
+    assert_eq!(status.code(), Some(1));
+    assert!(!is_alive(main));
+}
+
+#[test]
+fn what_does_not_drain_is_killed_after_five_seconds() {
+    let mut node = Node::start(&[]);
+    let main = node.child("main").unwrap();
+    send_signal(main, libc::SIGSTOP).unwrap();
+    node.signal(libc::SIGTERM);
+    let status = node.wait(Duration::from_secs(7));
+    assert_eq!(status.code(), Some(0));
+    assert!(!is_alive(main));
+    assert!(!is_listening(node.main_port));
+}
+
+#[test]
+fn a_killed_supervisor_leaves_no_process_and_no_port() {
+    let mut node = Node::start(&[]);
+    let children = node.children();
+    assert_eq!(children.len(), 2);
+    node.signal(libc::SIGKILL);
+    node.wait(PATIENCE);
+    eventually("the children are gone", Duration::from_secs(2), || {
+        children.iter().all(|(pid, _)| !is_alive(*pid))
+    });
+    assert!(!is_listening(node.main_port) && !is_listening(node.ping_port));
+}
+
+#[test]
+fn a_process_that_keeps_dying_is_marked_down_and_the_others_serve_on() {
+    let node = Node::start(&[]);
+    let main = node.child("main").unwrap();
+    eventually("ping is down", PATIENCE, || {
+        if let Some(ping) = node.child("ping") {
+            send_signal(ping, libc::SIGKILL).unwrap();
+        }
+        node.log()
+            .iter()
+            .any(|(message, process)| message.starts_with("down") && process == "ping")
+    });
+    assert_eq!(node.child("ping"), None);
+    assert_eq!(node.child("main"), Some(main));
+}
+
+#[test]
+fn one_process_serves_all_roles_without_multiprocess() {
+    let mut node = Node::start(&["--multiprocess", "false"]);
+    let children = node.children();
+    assert_eq!(children.len(), 1);
+    assert!(children[0].1.contains(" main :") && children[0].1.contains(" ping :"));
+    assert!(is_listening(node.main_port) && is_listening(node.ping_port));
+    send_signal(children[0].0, libc::SIGKILL).unwrap();
+    eventually("it is ready again", PATIENCE, || {
+        node.times_ready("main+ping") == 2
+    });
+    node.signal(libc::SIGTERM);
+    assert_eq!(node.wait(Duration::from_secs(6)).code(), Some(0));
+}
+
+#[test]
+fn sighup_tells_what_would_change_and_keeps_serving() {
+    let path = std::env::temp_dir().join(format!("bufferbloatd-hup-{}.toml", std::process::id()));
+    std::fs::write(&path, "[limits]\ntests_max = 5\n").unwrap();
+    let node = Node::start(&["--config", path.to_str().unwrap()]);
+    let children = node.children();
+    std::fs::write(&path, "[limits]\ntests_max = 6\n").unwrap();
+    node.signal(libc::SIGHUP);
+    eventually("the change is told", PATIENCE, || {
+        node.log_text().contains("takes effect at a restart")
+    });
+    std::fs::write(&path, "[limits]\ntests_max = 0\n").unwrap();
+    node.signal(libc::SIGHUP);
+    eventually("the fault is told", PATIENCE, || {
+        node.log_text().contains("tests_max = 0: must be 1 to 1024")
+    });
+    assert_eq!(node.children(), children);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn the_ports_file_tells_programs_where_to_go_while_the_node_runs() {
+    let path = std::env::temp_dir().join(format!("bufferbloatd-ports-{}.json", std::process::id()));
+    let mut node = Node::start(&["--ports-file", path.to_str().unwrap()]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["pid"], node.pid());
+    assert_eq!(told["ports"][0]["role"], "main");
+    assert_eq!(told["ports"][0]["port"], node.main_port);
+    assert_eq!(told["ports"][1]["port"], node.ping_port);
+    node.signal(libc::SIGTERM);
+    node.wait(Duration::from_secs(6));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    use std::process::Stdio;
+    // Nobody reads standard error: the pipe is full after 64 KiB, about a thousand lines.
+    let mut command = daemon(&["--port", "0", "--ping-port", "0", "--log-level", "trace"]);
+    let mut supervisor = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(supervisor.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    let pid = supervisor.id();
+    for _ in 0..2_000 {
+        send_signal(pid, libc::SIGHUP).unwrap();
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    send_signal(pid, libc::SIGTERM).unwrap();
+    eventually("it stops all the same", Duration::from_secs(8), || {
+        supervisor.try_wait().unwrap().is_some()
+    });
+}

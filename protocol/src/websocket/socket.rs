@@ -1,0 +1,808 @@
+//! One WebSocket: messages in and out, control frames answered, and the closing handshake in both directions.
+//!
+//! Frames are written whole, so filler is the only thing that can be cut: while a filler frame is under way nothing
+//! else is handed to the driver. A binary message that nobody wants is counted from the frame headers alone.
+
+use super::fault::Fault;
+use super::filler::FillerSender;
+use super::frame::{
+    CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, MaskSource, Opcode, Role, apply_mask, may_be_sent,
+    parse_close, parse_header, write_frame, write_header,
+};
+use super::message::Assembler;
+use crate::connection::buffers::{Inbox, Outbox, earlier, has_passed, room_in};
+use crate::connection::{
+    BinarySink, CloseReason, Event, Filler, FillerLayout, MessageKind, ProtocolError, Receive,
+    SendError,
+};
+use crate::http1::UpgradeParts;
+use crate::limits::{
+    BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, INACTIVITY_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX,
+    TRANSMIT_BUFFER_BYTES_MAX, WEBSOCKET_CLOSE_TIMEOUT, WEBSOCKET_DISCARDED_FRAME_BYTES_MAX,
+};
+use crate::time::Instant;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct WebSocket {
+    now: Instant,
+    role: Role,
+    binary: BinarySink,
+    inbox: Inbox,
+    outbox: Outbox,
+    reading: Reading,
+    assembler: Assembler,
+    control: ControlPayload,
+    /// The latest ping that was not answered; answering an earlier one is not needed (section 5.5.3).
+    owed_pong: Option<ControlPayload>,
+    masks: MaskSource,
+    filler: Option<FillerSender>,
+    filler_offset: u64,
+    end: End,
+    saw_eof: bool,
+    active_at: Instant,
+    used_at: Instant,
+    received_bytes: u64,
+    sent_bytes: u64,
+    // Events that wait to be polled.
+    waiting: Option<Waiting>,
+    filler_sent: bool,
+}
+
+/// Where reading is.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    Header,
+    Payload {
+        header: Header,
+        position: u64,
+    },
+    /// Nothing more is parsed.
+    Ignored,
+}
+
+/// An event of what was read; nothing more is parsed until it is polled, for its payload has one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Upgraded,
+    Message(MessageKind),
+    Pong,
+}
+
+/// How far the connection's end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Open,
+    /// We sent a close frame and await the peer's, since all of ours was written until `until`.
+    AwaitingPeer {
+        code: u16,
+        until: Option<Instant>,
+    },
+    /// Both close frames exist; over once ours is written.
+    Flushing {
+        reason: CloseReason,
+    },
+    /// We sent a close frame to a peer that we do not listen to: over when it closes, or at `until`.
+    Failing {
+        reason: CloseReason,
+        until: Option<Instant>,
+    },
+    Closed {
+        reason: CloseReason,
+        is_reported: bool,
+    },
+}
+
+/// The payload of a control frame.
+#[derive(Clone, Copy, Debug)]
+struct ControlPayload {
+    bytes: [u8; CONTROL_BYTES_MAX],
+    length: usize,
+}
+
+impl ControlPayload {
+    const EMPTY: Self = Self {
+        bytes: [0; CONTROL_BYTES_MAX],
+        length: 0,
+    };
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// Appends what fits; a valid header announced no more.
+    fn push(&mut self, piece: &[u8]) -> &mut [u8] {
+        let start = self.length;
+        let count = piece.len().min(CONTROL_BYTES_MAX - start);
+        self.length += count;
+        let place = &mut self.bytes[start..start + count];
+        place.copy_from_slice(&piece[..count]);
+        place
+    }
+}
+
+impl WebSocket {
+    /// A server's, after its 101 was queued in `outbox`.
+    pub(crate) fn server(now: Instant, parts: UpgradeParts) -> Self {
+        Self::new(now, Role::Server, parts)
+    }
+
+    /// A client's, after the server's 101 was read; reports [`Event::Upgraded`] first.
+    pub(crate) fn client(now: Instant, parts: UpgradeParts) -> Self {
+        let mut socket = Self::new(now, Role::Client, parts);
+        socket.waiting = Some(Waiting::Upgraded);
+        socket
+    }
+
+    fn new(now: Instant, role: Role, parts: UpgradeParts) -> Self {
+        let UpgradeParts {
+            inbox,
+            outbox,
+            saw_eof,
+            binary,
+            seed,
+        } = parts;
+        Self {
+            now,
+            role,
+            binary,
+            inbox,
+            outbox,
+            reading: Reading::Header,
+            assembler: Assembler::default(),
+            control: ControlPayload::EMPTY,
+            owed_pong: None,
+            masks: MaskSource::new(seed),
+            filler: None,
+            filler_offset: 0,
+            end: End::Open,
+            saw_eof,
+            active_at: now,
+            used_at: now,
+            received_bytes: 0,
+            sent_bytes: 0,
+            waiting: None,
+            filler_sent: false,
+        }
+    }
+
+    // ---- input ----
+
+    pub(crate) fn handle_input(&mut self, now: Instant, bytes: &[u8]) {
+        self.note_use(now);
+        self.active_at = now;
+        let mut rest = bytes;
+        // A header that was cut is completed in the inbox; after it the input is used in place again.
+        while !self.inbox.is_empty() && !rest.is_empty() {
+            if self.waiting.is_some() || self.inbox.len() >= HEADER_BYTES_MAX {
+                self.inbox.push(rest);
+                self.run();
+                return;
+            }
+            let (piece, later) = rest.split_at(rest.len().min(HEADER_BYTES_MAX));
+            self.inbox.push(piece);
+            self.run();
+            rest = later;
+            let unused = self.inbox.len();
+            if unused <= piece.len() {
+                let start = bytes.len() - later.len() - unused;
+                rest = &bytes[start..];
+                self.inbox.clear();
+                break;
+            }
+        }
+        let used = self.advance(rest);
+        self.inbox.push(rest.get(used..).unwrap_or_default());
+        self.check_eof();
+    }
+
+    pub(crate) fn handle_discarded(&mut self, now: Instant, count: u64) {
+        self.note_use(now);
+        self.active_at = now;
+        if let Reading::Payload { header, position } = &mut self.reading {
+            let count = count.min(header.payload_bytes - *position);
+            *position += count;
+            self.received_bytes += count;
+            if *position == header.payload_bytes {
+                self.end_frame();
+            }
+        }
+    }
+
+    pub(crate) fn handle_eof(&mut self, now: Instant) {
+        self.note_use(now);
+        self.saw_eof = true;
+        if let End::Failing {
+            reason,
+            until: Some(_),
+        } = self.end
+        {
+            self.closed(reason);
+        }
+        self.check_eof();
+    }
+
+    /// Parses what waits in the inbox, as far as the application's pace allows.
+    fn run(&mut self) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let used = self.advance(inbox.as_slice());
+        inbox.consume(used);
+        self.inbox = inbox;
+        self.check_eof();
+    }
+
+    /// The peer sends no more: once all is parsed that can be, it is gone without a close.
+    fn check_eof(&mut self) {
+        let is_expecting_more = matches!(self.end, End::Open | End::AwaitingPeer { .. });
+        if self.saw_eof && self.waiting.is_none() && is_expecting_more {
+            self.give_up(CloseReason::PeerVanished);
+        }
+    }
+
+    /// Uses what it can of `bytes`, which is all the unused input there is; how much was used.
+    fn advance(&mut self, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        while self.waiting.is_none() {
+            let rest = bytes.get(used..).unwrap_or_default();
+            match self.reading {
+                Reading::Ignored => return bytes.len(),
+                Reading::Header => match parse_header(self.role, rest) {
+                    Ok(None) => return used,
+                    Ok(Some((header, length))) => {
+                        used += length;
+                        self.begin_frame(header);
+                    }
+                    Err(fault) => self.fail(fault),
+                },
+                Reading::Payload { header, position } => {
+                    let remaining = header.payload_bytes - position;
+                    let count =
+                        usize::try_from(remaining.min(rest.len() as u64)).unwrap_or(rest.len());
+                    used += count;
+                    self.take_payload(header, position, &rest[..count]);
+                    if count as u64 == remaining {
+                        self.end_frame();
+                    } else {
+                        return used;
+                    }
+                }
+            }
+        }
+        used
+    }
+
+    fn begin_frame(&mut self, header: Header) {
+        let begun = match header.opcode {
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                self.control.length = 0;
+                Ok(())
+            }
+            Opcode::Text => self.assembler.begin(MessageKind::Text),
+            Opcode::Binary => self.assembler.begin(MessageKind::Binary),
+            Opcode::Continuation => self.assembler.check_continuation(),
+        };
+        let bounded = begun.and_then(|()| self.check_size(header));
+        match bounded {
+            Ok(()) => {
+                self.reading = Reading::Payload {
+                    header,
+                    position: 0,
+                }
+            }
+            Err(fault) => self.fail(fault),
+        }
+    }
+
+    fn check_size(&self, header: Header) -> Result<(), Fault> {
+        match header.opcode {
+            Opcode::Close | Opcode::Ping | Opcode::Pong => Ok(()),
+            Opcode::Text | Opcode::Binary | Opcode::Continuation if self.is_discarding(header) => {
+                if header.payload_bytes > WEBSOCKET_DISCARDED_FRAME_BYTES_MAX {
+                    Err(Fault::MessageTooBig)
+                } else {
+                    Ok(())
+                }
+            }
+            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
+                self.assembler.check_room(header.payload_bytes)
+            }
+        }
+    }
+
+    /// Whether a data frame's payload is counted only.
+    fn is_discarding(&self, header: Header) -> bool {
+        let is_data = matches!(
+            header.opcode,
+            Opcode::Text | Opcode::Binary | Opcode::Continuation
+        );
+        is_data
+            && self.assembler.kind() == Some(MessageKind::Binary)
+            && self.binary == BinarySink::Discard
+    }
+
+    fn take_payload(&mut self, header: Header, position: u64, piece: &[u8]) {
+        match header.opcode {
+            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
+                if self.assembler.kind() == Some(MessageKind::Binary) {
+                    self.received_bytes += piece.len() as u64;
+                }
+                if !self.is_discarding(header)
+                    && let Err(fault) = self.assembler.push(piece, header.mask, position)
+                {
+                    self.fail(fault);
+                    return;
+                }
+            }
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                let place = self.control.push(piece);
+                if let Some(mask) = header.mask {
+                    apply_mask(place, mask, position);
+                }
+            }
+        }
+        self.reading = Reading::Payload {
+            header,
+            position: position + piece.len() as u64,
+        };
+    }
+
+    fn end_frame(&mut self) {
+        let Reading::Payload { header, .. } = self.reading else {
+            return;
+        };
+        self.reading = Reading::Header;
+        match header.opcode {
+            Opcode::Close => self.handle_close(),
+            Opcode::Ping => {
+                if self.end == End::Open {
+                    self.owed_pong = Some(self.control);
+                }
+            }
+            Opcode::Pong => self.announce(Waiting::Pong),
+            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
+                if !header.is_final {
+                    return;
+                }
+                let is_discarded = self.is_discarding(header);
+                match self.assembler.finish() {
+                    Ok(_) if is_discarded => {}
+                    Ok(kind) => self.announce(Waiting::Message(kind)),
+                    Err(fault) => self.fail(fault),
+                }
+            }
+        }
+    }
+
+    /// Lets the application know, unless it has already closed.
+    fn announce(&mut self, event: Waiting) {
+        if self.end == End::Open {
+            self.waiting = Some(event);
+        } else {
+            self.assembler.clear();
+        }
+    }
+
+    fn handle_close(&mut self) {
+        let code = match parse_close(self.control.as_slice()) {
+            Ok(code) => code,
+            Err(fault) => {
+                self.fail(fault);
+                return;
+            }
+        };
+        self.ignore_input();
+        match self.end {
+            End::Open => {
+                let payload = code.map(u16::to_be_bytes);
+                self.queue_close(payload.as_ref().map_or(&[][..], |payload| payload));
+                self.end = End::Flushing {
+                    reason: CloseReason::PeerClosed { code },
+                };
+            }
+            End::AwaitingPeer { code, .. } => {
+                self.end = End::Flushing {
+                    reason: CloseReason::Local(code),
+                };
+            }
+            End::Flushing { .. } | End::Failing { .. } | End::Closed { .. } => {}
+        }
+        self.advance_end();
+    }
+
+    // ---- the application ----
+
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        kind: MessageKind,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let opcode = match kind {
+            MessageKind::Text => Opcode::Text,
+            MessageKind::Binary => Opcode::Binary,
+        };
+        self.send_frame(now, opcode, payload)
+    }
+
+    pub(crate) fn send_ping(&mut self, now: Instant, payload: &[u8]) -> Result<(), SendError> {
+        if payload.len() > CONTROL_BYTES_MAX {
+            return Err(SendError::TooLong);
+        }
+        self.send_frame(now, Opcode::Ping, payload)
+    }
+
+    fn send_frame(
+        &mut self,
+        now: Instant,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        if self.end != End::Open {
+            return Err(SendError::Closed);
+        }
+        let frame_bytes = payload.len().saturating_add(HEADER_BYTES_MAX);
+        if self.outbox.queued_bytes().saturating_add(frame_bytes) > TRANSMIT_BUFFER_BYTES_MAX {
+            return Err(SendError::Full);
+        }
+        self.note_use(now);
+        let mask = self.next_mask();
+        write_frame(self.queue(), opcode, mask, payload);
+        Ok(())
+    }
+
+    pub(crate) fn send_filler(
+        &mut self,
+        now: Instant,
+        payload_bytes: Option<u64>,
+    ) -> Result<(), SendError> {
+        if self.end != End::Open {
+            return Err(SendError::Closed);
+        }
+        if self.filler.is_some() || self.filler_sent {
+            return Err(SendError::Busy);
+        }
+        self.note_use(now);
+        if self.outbox.is_drained() {
+            self.outbox.note_progress(now);
+        }
+        let layout = match self.role {
+            Role::Server => FillerLayout::WebSocketFrames,
+            Role::Client => FillerLayout::MaskedWebSocketFrames,
+        };
+        self.filler = Some(FillerSender::new(layout, self.filler_offset, payload_bytes));
+        self.finish_filler_if_done();
+        Ok(())
+    }
+
+    pub(crate) fn stop_filler(&mut self, now: Instant) {
+        self.note_use(now);
+        if let Some(filler) = &mut self.filler {
+            filler.stop();
+        }
+        self.finish_filler_if_done();
+    }
+
+    pub(crate) fn close(&mut self, now: Instant, code: u16, reason: &str) {
+        if self.end != End::Open {
+            return;
+        }
+        self.note_use(now);
+        self.begin_close(code, reason);
+        self.end = End::AwaitingPeer { code, until: None };
+    }
+
+    /// Queues a close frame with a code that may be sent and as much of the reason as fits.
+    fn begin_close(&mut self, code: u16, reason: &str) {
+        let code = if may_be_sent(code) { code } else { 1000 };
+        let mut payload = ControlPayload::EMPTY;
+        payload.push(&code.to_be_bytes());
+        let mut end = reason.len().min(CONTROL_BYTES_MAX - 2);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        payload.push(&reason.as_bytes()[..end]);
+        self.queue_close(payload.as_slice());
+    }
+
+    fn queue_close(&mut self, payload: &[u8]) {
+        self.owed_pong = None;
+        if let Some(filler) = &mut self.filler {
+            filler.stop();
+        }
+        self.finish_filler_if_done();
+        let mask = self.next_mask();
+        write_frame(self.queue(), Opcode::Close, mask, payload);
+    }
+
+    // ---- output ----
+
+    pub(crate) fn poll_transmit(&mut self, now: Instant, buffer: &mut Vec<u8>) -> bool {
+        self.now = now;
+        if self.filler.as_ref().is_some_and(FillerSender::is_mid_frame) {
+            return false;
+        }
+        if let Some(pong) = self.owed_pong.take() {
+            let mask = self.next_mask();
+            write_frame(self.queue(), Opcode::Pong, mask, pong.as_slice());
+        }
+        let appended = self.outbox.hand_over(buffer);
+        if self.outbox.has_pending() || room_in(buffer) < HEADER_BYTES_MAX {
+            return appended;
+        }
+        // The header of the last, shorter frame goes straight to the driver, so that nothing can get between it
+        // and its payload.
+        if let Some(payload_bytes) = self.filler.as_mut().and_then(FillerSender::begin_tail) {
+            let start = buffer.len();
+            let mask = self.next_mask();
+            let header = Header {
+                is_final: true,
+                opcode: Opcode::Binary,
+                mask,
+                payload_bytes,
+            };
+            write_header(buffer, header);
+            self.outbox.note_handed_over(buffer.len() - start);
+            return true;
+        }
+        appended
+    }
+
+    pub(crate) fn poll_filler(&self) -> Option<Filler> {
+        let filler = self.filler.as_ref()?;
+        let something_waits = self.outbox.has_pending() || self.owed_pong.is_some();
+        if !self.outbox.is_written() || (something_waits && !filler.is_mid_frame()) {
+            return None;
+        }
+        filler.next(something_waits)
+    }
+
+    pub(crate) fn handle_transmitted(&mut self, now: Instant, count: u64) {
+        self.note_use(now);
+        self.outbox.note_transmitted(now, count);
+        self.advance_end();
+    }
+
+    pub(crate) fn handle_filler_sent(&mut self, now: Instant, count: u64) {
+        self.note_use(now);
+        if let Some(filler) = &mut self.filler {
+            self.sent_bytes += filler.note_sent(count);
+            self.active_at = now;
+            self.outbox.note_progress(now);
+            self.finish_filler_if_done();
+        }
+    }
+
+    fn finish_filler_if_done(&mut self) {
+        if let Some(filler) = self.filler.filter(FillerSender::is_done) {
+            self.filler_offset = filler.offset();
+            self.filler = None;
+            self.filler_sent = true;
+        }
+    }
+
+    fn queue(&mut self) -> &mut Vec<u8> {
+        self.outbox.queue(self.now)
+    }
+
+    const fn next_mask(&mut self) -> Option<[u8; 4]> {
+        match self.role {
+            Role::Server => None,
+            Role::Client => Some(self.masks.next()),
+        }
+    }
+
+    // ---- the end ----
+
+    /// Tells the peer what it did wrong and listens to it no more.
+    fn fail(&mut self, fault: Fault) {
+        let reason = CloseReason::ProtocolError(ProtocolError::WebSocket(fault));
+        self.end_with(reason, fault.close_code(), fault.reason());
+    }
+
+    fn end_with(&mut self, reason: CloseReason, code: u16, text: &str) {
+        if self.end == End::Open {
+            self.begin_close(code, text);
+        }
+        self.ignore_input();
+        if matches!(self.end, End::Open | End::AwaitingPeer { .. }) {
+            self.end = End::Failing {
+                reason,
+                until: None,
+            };
+        }
+        self.advance_end();
+    }
+
+    /// Takes the next step to the end, once all output is written.
+    fn advance_end(&mut self) {
+        if !self.outbox.is_drained() || self.filler.is_some() {
+            return;
+        }
+        let deadline = self.now + WEBSOCKET_CLOSE_TIMEOUT;
+        match self.end {
+            End::AwaitingPeer { code, until: None } => {
+                self.end = End::AwaitingPeer {
+                    code,
+                    until: Some(deadline),
+                };
+            }
+            End::Flushing { reason } => self.closed(reason),
+            End::Failing { reason, .. } if self.saw_eof => self.closed(reason),
+            End::Failing {
+                reason,
+                until: None,
+            } => {
+                self.end = End::Failing {
+                    reason,
+                    until: Some(deadline),
+                };
+            }
+            End::Open | End::AwaitingPeer { .. } | End::Failing { .. } | End::Closed { .. } => {}
+        }
+    }
+
+    fn ignore_input(&mut self) {
+        self.reading = Reading::Ignored;
+        self.inbox.clear();
+        if self.waiting.is_none() {
+            self.assembler.clear();
+        }
+    }
+
+    /// Ends the connection now, whatever waits.
+    fn give_up(&mut self, reason: CloseReason) {
+        self.ignore_input();
+        self.outbox.abandon();
+        self.filler = None;
+        self.owed_pong = None;
+        self.closed(reason);
+    }
+
+    fn closed(&mut self, reason: CloseReason) {
+        if !matches!(self.end, End::Closed { .. }) {
+            self.end = End::Closed {
+                reason,
+                is_reported: false,
+            };
+        }
+    }
+
+    // ---- what the driver asks ----
+
+    pub(crate) fn poll_event(&mut self, scratch: &mut Vec<u8>) -> Option<Event> {
+        scratch.clear();
+        if self.waiting.is_none() && !self.inbox.is_empty() || self.saw_eof {
+            self.run();
+        }
+        match self.waiting.take() {
+            Some(Waiting::Upgraded) => return Some(Event::Upgraded),
+            Some(Waiting::Pong) => {
+                scratch.extend_from_slice(self.control.as_slice());
+                return Some(Event::Pong);
+            }
+            Some(Waiting::Message(kind)) => {
+                scratch.extend_from_slice(self.assembler.payload());
+                self.assembler.clear();
+                return Some(Event::Message(kind));
+            }
+            None => {}
+        }
+        if std::mem::take(&mut self.filler_sent) {
+            return Some(Event::FillerSent);
+        }
+        if let End::Closed {
+            reason,
+            is_reported: false,
+        } = self.end
+        {
+            self.end = End::Closed {
+                reason,
+                is_reported: true,
+            };
+            return Some(Event::Closed(reason));
+        }
+        None
+    }
+
+    pub(crate) fn receive(&self) -> Receive {
+        match self.end {
+            _ if self.saw_eof => return Receive::Paused,
+            End::Failing { .. } => {
+                return Receive::Discard {
+                    remaining: u64::MAX,
+                };
+            }
+            End::Flushing { .. } | End::Closed { .. } => return Receive::Paused,
+            End::Open | End::AwaitingPeer { .. } => {}
+        }
+        if let Reading::Payload { header, position } = self.reading
+            && self.is_discarding(header)
+            && self.inbox.is_empty()
+            && header.payload_bytes - position >= DISCARD_BYTES_MIN
+        {
+            return Receive::Discard {
+                remaining: header.payload_bytes - position,
+            };
+        }
+        if self.inbox.len() >= RECEIVE_BUFFER_BYTES_MAX {
+            Receive::Paused
+        } else {
+            Receive::Bytes
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let reading = match self.end {
+            End::Open => Some(self.active_at + INACTIVITY_TIMEOUT),
+            End::AwaitingPeer { until, .. } | End::Failing { until, .. } => until,
+            End::Flushing { .. } => None,
+            End::Closed { .. } => return None,
+        };
+        let stall = self.outbox.stall_deadline(self.filler.is_some());
+        let buffers = self
+            .holds_idle_memory()
+            .then(|| self.used_at + BUFFER_RELEASE_TIMEOUT);
+        earlier(earlier(reading, stall), buffers)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        let is_stalled = self
+            .outbox
+            .stall_deadline(self.filler.is_some())
+            .is_some_and(|deadline| now >= deadline);
+        match self.end {
+            End::Closed { .. } => {}
+            _ if is_stalled => self.give_up(CloseReason::WriteStalled),
+            End::AwaitingPeer {
+                until: Some(until), ..
+            } if now >= until => self.give_up(CloseReason::CloseTimeout),
+            End::Failing {
+                reason,
+                until: Some(until),
+            } if now >= until => self.closed(reason),
+            End::Open if has_passed(now, self.active_at, INACTIVITY_TIMEOUT) => {
+                self.end_with(
+                    CloseReason::InactivityTimeout,
+                    1001,
+                    "nothing moved for 30 s",
+                );
+            }
+            End::Open | End::AwaitingPeer { .. } | End::Flushing { .. } | End::Failing { .. } => {}
+        }
+        if self.holds_idle_memory() && has_passed(now, self.used_at, BUFFER_RELEASE_TIMEOUT) {
+            self.inbox.release();
+            self.outbox.release();
+            self.assembler.release();
+        }
+    }
+
+    fn holds_idle_memory(&self) -> bool {
+        self.inbox.is_large() || self.outbox.is_large() || self.assembler.is_large()
+    }
+
+    const fn note_use(&mut self, now: Instant) {
+        self.now = now;
+        self.used_at = now;
+    }
+
+    pub(crate) const fn wants_close(&self) -> bool {
+        matches!(self.end, End::Closed { .. })
+    }
+
+    pub(crate) const fn wants_shutdown(&self) -> bool {
+        matches!(self.end, End::Failing { until: Some(_), .. })
+    }
+
+    pub(crate) const fn received_bytes(&self) -> u64 {
+        self.received_bytes
+    }
+
+    pub(crate) const fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.outbox.queued_bytes()
+    }
+}
