@@ -15,11 +15,13 @@ pub use definition::{FlowDefinition, PatternName, ProfileDefinition};
 pub use fault::ProfileFault;
 pub use flow::FlowProfile;
 
+use serde::{Deserialize, Serialize};
+
 use crate::message::profile::{ExperienceModel, ProfileDescription};
 use crate::message::samples::Direction;
 
 /// A profile whose every number is within its bounds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// The user's name in addresses.
     pub user_id: String,

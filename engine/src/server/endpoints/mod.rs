@@ -108,7 +108,7 @@ const ENDPOINTS: &[Endpoint] = &[
     ),
     http(
         "/health",
-        EndpointGroup::Status,
+        EndpointGroup::Health,
         &[(Method::Get, health::health)],
     ),
     http(

@@ -61,7 +61,7 @@ impl Node {
                 upload.send_progress(context, true);
             }
             Activity::Profile(session) => {
-                let goodbye = session.end_message(context, session_end_reason(end));
+                let goodbye = session.end(context, session_end_reason(end));
                 profile_session::send(context, &goodbye);
             }
             _ => {}
@@ -102,7 +102,7 @@ impl Node {
                 Handled::Taken | Handled::Refused => {}
                 Handled::Echoed(turnaround) => self.count_echo(context.now, turnaround),
                 Handled::Stop => {
-                    let goodbye = session.end_message(context, SessionEndReason::Stopped);
+                    let goodbye = session.end(context, SessionEndReason::Stopped);
                     profile_session::send(context, &goodbye);
                     self.close_activity(context, visitor);
                     visitor.activity = Activity::Closing;
@@ -112,7 +112,7 @@ impl Node {
                 }
                 Handled::Malformed => {
                     visitor.ended_as = Some(Closed::ProtocolError);
-                    let goodbye = session.end_message(context, SessionEndReason::ProtocolError);
+                    let goodbye = session.end(context, SessionEndReason::ProtocolError);
                     profile_session::send(context, &goodbye);
                     self.close_activity(context, visitor);
                     visitor.activity = Activity::Closing;
@@ -279,8 +279,8 @@ impl Application for Node {
             }
             Sweep::Drain => {
                 visitor.ended_as = Some(Closed::Drained);
-                if let Activity::Profile(session) = &visitor.activity {
-                    let goodbye = session.end_message(context, SessionEndReason::Shutdown);
+                if let Activity::Profile(session) = &mut visitor.activity {
+                    let goodbye = session.end(context, SessionEndReason::Shutdown);
                     profile_session::send(context, &goodbye);
                 }
                 context.connection.close(
@@ -298,6 +298,9 @@ impl Application for Node {
         mut visitor: Visitor,
         reason: CloseReason,
     ) {
+        if let Activity::Profile(session) = &mut visitor.activity {
+            session.handle_closed(session_closed(reason));
+        }
         self.close_activity(context, &mut visitor);
         self.slot().connections.decrement();
         self.slot()
@@ -308,10 +311,11 @@ impl Application for Node {
         let slot = self.slot();
         slot.beat(now);
         slot.accepted.add(counters.accepted - self.counted.accepted);
-        slot.received_bytes
-            .add(counters.received_bytes - self.counted.received_bytes);
-        slot.sent_bytes
-            .add(counters.sent_bytes - self.counted.sent_bytes);
+        slot.count_bytes(
+            now,
+            counters.received_bytes - self.counted.received_bytes,
+            counters.sent_bytes - self.counted.sent_bytes,
+        );
         slot.turns.add(counters.turns - self.counted.turns);
         self.counted = *counters;
         let second = second_of(now);
@@ -335,6 +339,21 @@ impl Application for Node {
         self.slot()
             .lag
             .record_us(now, u64::try_from(lag.as_micros()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Why a session ended whose connection did.
+fn session_closed(reason: CloseReason) -> SessionEndReason {
+    match reason {
+        CloseReason::PeerClosed { .. } | CloseReason::Finished | CloseReason::Local(_) => {
+            SessionEndReason::Stopped
+        }
+        CloseReason::WriteStalled => SessionEndReason::PeerStalled,
+        CloseReason::InactivityTimeout | CloseReason::IdleTimeout | CloseReason::HeadTimeout => {
+            SessionEndReason::Inactive
+        }
+        CloseReason::PeerVanished | CloseReason::CloseTimeout => SessionEndReason::PeerVanished,
+        CloseReason::ProtocolError(_) | CloseReason::Refused(_) => SessionEndReason::ProtocolError,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use protocol::limits::FLOWS_PER_DIRECTION_MAX;
 use protocol::message::samples::Direction;
-use protocol::profile::{Profile, catalogue};
+use protocol::profile::Profile;
 
 use super::address::AddressFlows;
 use super::config::Config;
@@ -18,7 +18,7 @@ use super::profile_session::MessageBuffer;
 use super::query::Query;
 use super::refusal::FlowRefusal;
 use super::reply::Reply;
-use super::roles::{EndpointGroup, PING, Role};
+use super::roles::{EndpointGroup, MAIN, PING, Role};
 use super::scoreboard::{LoopSlot, RoleSlot, RoleState, Scoreboard, TestLimits, TestSeat};
 use super::token::TokenKey;
 use super::visitor::{Activity, Visitor};
@@ -56,6 +56,13 @@ impl Node {
         drain: DrainSignal,
         loop_index: usize,
     ) -> io::Result<Self> {
+        let is_main = role.name == MAIN;
+        let profiles = config
+            .profiles
+            .iter()
+            .filter(|profile| is_main || profile.user_id == role.name)
+            .map(|profile| Arc::new(profile.clone()))
+            .collect();
         let addresses = AddressFlows::new(config.limits.flows_per_address_max.get() as u32);
         Ok(Self {
             role,
@@ -64,7 +71,7 @@ impl Node {
             scoreboard,
             drain,
             loop_index,
-            profiles: catalogue().into_iter().map(Arc::new).collect(),
+            profiles,
             message_buffer: MessageBuffer::new()?,
             addresses,
             seen_ended: 0,
@@ -211,15 +218,8 @@ impl Node {
         visitor: &mut Visitor,
         query: Query<'_>,
     ) -> Result<(Option<TestSeat>, FlowLimits), FlowRefusal> {
-        let pid = self.slot().pid();
-        let open = self.scoreboard.total(|slot| {
-            if slot.pid() == pid {
-                slot.sessions.value()
-            } else {
-                0
-            }
-        });
-        if open >= self.config.tests_per_process.get() {
+        let sessions_max = self.config.tests_per_process.get();
+        if !self.scoreboard.has_room(self.loop_index, sessions_max) {
             return Err(FlowRefusal::ProcessFull);
         }
         let seat = self.open_seat(visitor, query)?;
@@ -319,6 +319,7 @@ impl Node {
             }
             Activity::Profile(session) => {
                 self.slot().sessions.decrement();
+                self.slot().count_session_ended(session.end_reason());
                 self.close_seat(visitor, session.seat());
             }
         }
