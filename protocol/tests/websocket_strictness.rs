@@ -1,4 +1,6 @@
 //! What a WebSocket says to every kind of wrong, odd and right frame, in both roles.
+//!
+//! Long because it is a list: one rule, one short test.
 
 mod pump;
 

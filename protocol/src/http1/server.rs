@@ -21,7 +21,7 @@ use super::response::ResponseHead;
 use super::upgrade::UpgradeParts;
 use crate::connection::buffers::{Inbox, Outbox};
 use crate::connection::{
-    BodySink, CloseReason, Filler, ResponseBody, WebSocketOptions, WrongState,
+    BodySink, CloseReason, Filler, Patience, ResponseBody, WebSocketOptions, WrongState,
 };
 use crate::limits::{HTTP_DRAINED_BODY_BYTES_MAX, TRANSMIT_PIECE_BYTES};
 use crate::time::Instant;
@@ -108,11 +108,11 @@ enum End {
 }
 
 impl Server {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, patience: Patience) -> Self {
         Self {
             now,
             inbox: Inbox::default(),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(patience),
             input: next_head(),
             output: Output::Done,
             exchange: None,

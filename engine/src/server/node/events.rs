@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::connection::{CloseReason, Event, MessageKind};
+use protocol::connection::{CloseReason, Event, MessageKind, Patience};
 use protocol::message::profile::SessionEndReason;
 use protocol::message::socket::{NodeMessage, UploaderMessage};
 use protocol::time::Instant;
@@ -208,6 +208,13 @@ impl Application for Node {
         }
         self.slot().connections.increment();
         Some(Visitor::new(address_key(peer.ip())))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            inactivity: self.config.limits.inactivity(),
+            write_stall: self.config.limits.write_stall(),
+        }
     }
 
     fn handle_event(

@@ -10,7 +10,7 @@ use crate::http1::request::Method;
 use crate::http1::response::ResponseHead;
 use crate::limits::{
     BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT,
-    HTTP_LINGER_TIMEOUT, INACTIVITY_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES,
+    HTTP_LINGER_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES,
 };
 use crate::time::Instant;
 
@@ -214,7 +214,9 @@ impl Server {
                 None if self.has_served => self.idle_since + HTTP_KEEP_ALIVE_TIMEOUT,
                 None => self.idle_since + HTTP_HEAD_TIMEOUT,
             }),
-            Input::Body { .. } | Input::Drain(_) => Some(self.active_at + INACTIVITY_TIMEOUT),
+            Input::Body { .. } | Input::Drain(_) => {
+                Some(self.active_at + self.outbox.patience().inactivity)
+            }
             Input::Held(_) | Input::Complete | Input::Ignored => None,
         }
     }

@@ -4,8 +4,7 @@ use super::{End, Reading, Waiting, WebSocket};
 use crate::connection::buffers::{earlier, has_passed};
 use crate::connection::{CloseReason, Event, ProtocolError, Receive};
 use crate::limits::{
-    BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, INACTIVITY_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX,
-    WEBSOCKET_CLOSE_TIMEOUT,
+    BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, RECEIVE_BUFFER_BYTES_MAX, WEBSOCKET_CLOSE_TIMEOUT,
 };
 use crate::time::Instant;
 use crate::websocket::fault::Fault;
@@ -153,7 +152,7 @@ impl WebSocket {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let reading = match self.end {
-            End::Open => Some(self.active_at + INACTIVITY_TIMEOUT),
+            End::Open => Some(self.active_at + self.outbox.patience().inactivity),
             End::AwaitingPeer { until, .. } | End::Failing { until, .. } => until,
             End::Flushing { .. } => None,
             End::Closed { .. } => return None,
@@ -181,7 +180,7 @@ impl WebSocket {
                 reason,
                 until: Some(until),
             } if now >= until => self.closed(reason),
-            End::Open if has_passed(now, self.active_at, INACTIVITY_TIMEOUT) => {
+            End::Open if has_passed(now, self.active_at, self.outbox.patience().inactivity) => {
                 self.end_with(
                     CloseReason::InactivityTimeout,
                     1001,
