@@ -73,6 +73,7 @@ impl Node {
             .expect("readable output");
         assert!(line.starts_with("Ready: http://"), "{line:?}");
         let (address, others) = line.split_once("/ (").expect("an address and the others");
+        // "http://[::1]:8000" ends in the port too.
         let main_port = address
             .rsplit(':')
             .next()

@@ -193,3 +193,20 @@ fn a_log_that_nobody_reads_stops_nothing() {
         supervisor.try_wait().unwrap().is_some()
     });
 }
+
+#[test]
+fn each_profile_has_its_port_and_its_share_of_the_processes() {
+    let node = Node::start(&["--processes-max", "11"]);
+    for role in ["alex", "sarah", "jake", "computer"] {
+        let port = node.port(role);
+        for name in [role.to_owned(), format!("{role}/2")] {
+            let expected = format!("bufferbloatd {name} :{port} ");
+            let children = node.children();
+            assert!(
+                children.iter().any(|(_, arguments)| *arguments == expected),
+                "{children:?}"
+            );
+        }
+    }
+    assert_eq!(node.children().len(), CHILDREN);
+}

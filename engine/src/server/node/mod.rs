@@ -18,7 +18,7 @@ use super::profile_session::MessageBuffer;
 use super::query::Query;
 use super::refusal::FlowRefusal;
 use super::reply::Reply;
-use super::roles::{EndpointGroup, MAIN, PING, Role};
+use super::roles::{EndpointGroup, PING, Role};
 use super::scoreboard::{LoopSlot, RoleSlot, RoleState, Scoreboard, TestLimits, TestSeat};
 use super::token::TokenKey;
 use super::visitor::{Activity, Visitor};
@@ -56,11 +56,11 @@ impl Node {
         drain: DrainSignal,
         loop_index: usize,
     ) -> io::Result<Self> {
-        let is_main = role.name == MAIN;
+        let serves_all = role.endpoints.contains(EndpointGroup::Household);
         let profiles = config
             .profiles
             .iter()
-            .filter(|profile| is_main || profile.user_id == role.name)
+            .filter(|profile| serves_all || profile.user_id == role.name)
             .map(|profile| Arc::new(profile.clone()))
             .collect();
         let addresses = AddressFlows::new(config.limits.flows_per_address_max.get() as u32);
@@ -224,6 +224,7 @@ impl Node {
         }
         let seat = self.open_seat(visitor, query)?;
         self.slot().sessions.increment();
+        self.slot().sessions_begun.add(1);
         Ok((seat, self.flow_limits()))
     }
 
