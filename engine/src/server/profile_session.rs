@@ -69,6 +69,7 @@ pub struct ProfileSession {
     flows: Vec<PacedFlow>,
     sent: SentStats,
     receiver: SessionReceiver,
+    end_reason: Option<SessionEndReason>,
 }
 
 /// A flow to the client.
@@ -119,6 +120,7 @@ impl ProfileSession {
             flows: Vec::new(),
             sent: SentStats::default(),
             receiver,
+            end_reason: None,
         }
     }
 
@@ -309,13 +311,21 @@ impl ProfileSession {
         }
     }
 
-    /// The last message of the session.
+    /// Why it ended; a connection that is over without a word is that of a peer that vanished.
     #[must_use]
-    pub fn end_message(
-        &self,
-        context: &Context<'_>,
-        reason: SessionEndReason,
-    ) -> SessionNodeMessage {
+    pub fn end_reason(&self) -> SessionEndReason {
+        self.end_reason.unwrap_or(SessionEndReason::PeerVanished)
+    }
+
+    /// The connection is over; a reason that was given before it was stays.
+    pub fn handle_closed(&mut self, reason: SessionEndReason) {
+        self.end_reason.get_or_insert(reason);
+    }
+
+    /// The session is over. Returns its last message.
+    #[must_use]
+    pub fn end(&mut self, context: &Context<'_>, reason: SessionEndReason) -> SessionNodeMessage {
+        self.end_reason = Some(reason);
         let up = self.receiver.totals(context.now.as_micros());
         SessionNodeMessage::SessionEnd {
             reason,

@@ -1506,7 +1506,7 @@ expires_s: number,
  */
 endpoints: Endpoints,
 /**
- * The timeline to follow.
+ * The timeline to follow; empty for a household, whose timelines are in its catalogue.
  */
 phases: Array<PhaseSpan>,
 /**

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::connection::{CloseReason, Event, MessageKind};
+use protocol::connection::{CloseReason, Event, MessageKind, Patience};
 use protocol::message::profile::SessionEndReason;
 use protocol::message::socket::{NodeMessage, UploaderMessage};
 use protocol::time::Instant;
@@ -61,7 +61,7 @@ impl Node {
                 upload.send_progress(context, true);
             }
             Activity::Profile(session) => {
-                let goodbye = session.end_message(context, session_end_reason(end));
+                let goodbye = session.end(context, session_end_reason(end));
                 profile_session::send(context, &goodbye);
             }
             _ => {}
@@ -102,7 +102,7 @@ impl Node {
                 Handled::Taken | Handled::Refused => {}
                 Handled::Echoed(turnaround) => self.count_echo(context.now, turnaround),
                 Handled::Stop => {
-                    let goodbye = session.end_message(context, SessionEndReason::Stopped);
+                    let goodbye = session.end(context, SessionEndReason::Stopped);
                     profile_session::send(context, &goodbye);
                     self.close_activity(context, visitor);
                     visitor.activity = Activity::Closing;
@@ -112,7 +112,7 @@ impl Node {
                 }
                 Handled::Malformed => {
                     visitor.ended_as = Some(Closed::ProtocolError);
-                    let goodbye = session.end_message(context, SessionEndReason::ProtocolError);
+                    let goodbye = session.end(context, SessionEndReason::ProtocolError);
                     profile_session::send(context, &goodbye);
                     self.close_activity(context, visitor);
                     visitor.activity = Activity::Closing;
@@ -210,6 +210,13 @@ impl Application for Node {
         Some(Visitor::new(address_key(peer.ip())))
     }
 
+    fn patience(&self) -> Patience {
+        Patience {
+            inactivity: self.config.limits.inactivity(),
+            write_stall: self.config.limits.write_stall(),
+        }
+    }
+
     fn handle_event(
         &mut self,
         context: &mut Context<'_>,
@@ -279,8 +286,8 @@ impl Application for Node {
             }
             Sweep::Drain => {
                 visitor.ended_as = Some(Closed::Drained);
-                if let Activity::Profile(session) = &visitor.activity {
-                    let goodbye = session.end_message(context, SessionEndReason::Shutdown);
+                if let Activity::Profile(session) = &mut visitor.activity {
+                    let goodbye = session.end(context, SessionEndReason::Shutdown);
                     profile_session::send(context, &goodbye);
                 }
                 context.connection.close(
@@ -298,6 +305,9 @@ impl Application for Node {
         mut visitor: Visitor,
         reason: CloseReason,
     ) {
+        if let Activity::Profile(session) = &mut visitor.activity {
+            session.handle_closed(session_closed(reason));
+        }
         self.close_activity(context, &mut visitor);
         self.slot().connections.decrement();
         self.slot()
@@ -336,6 +346,21 @@ impl Application for Node {
         self.slot()
             .lag
             .record_us(now, u64::try_from(lag.as_micros()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Why a session ended whose connection did.
+fn session_closed(reason: CloseReason) -> SessionEndReason {
+    match reason {
+        CloseReason::PeerClosed { .. } | CloseReason::Finished | CloseReason::Local(_) => {
+            SessionEndReason::Stopped
+        }
+        CloseReason::WriteStalled => SessionEndReason::PeerStalled,
+        CloseReason::InactivityTimeout | CloseReason::IdleTimeout | CloseReason::HeadTimeout => {
+            SessionEndReason::Inactive
+        }
+        CloseReason::PeerVanished | CloseReason::CloseTimeout => SessionEndReason::PeerVanished,
+        CloseReason::ProtocolError(_) | CloseReason::Refused(_) => SessionEndReason::ProtocolError,
     }
 }
 

@@ -326,6 +326,7 @@ impl Node {
             }
             Activity::Profile(session) => {
                 self.slot().sessions.decrement();
+                self.slot().count_session_ended(session.end_reason());
                 self.close_seat(visitor, session.seat());
             }
         }
