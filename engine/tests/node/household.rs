@@ -4,8 +4,8 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::harness::{Node, run_to_end};
-use crate::http::{get, get_with};
+use crate::harness::{Node, PATIENCE, eventually, run_to_end};
+use crate::http::{first_frame, get, get_with, upgrade};
 
 const USERS: [&str; 4] = ["alex", "sarah", "jake", "computer"];
 
@@ -241,4 +241,64 @@ fn a_faulty_profile_is_told_with_its_file_key_value_and_range() {
         error.starts_with(file.path()) && error.contains(expected),
         "{error}"
     );
+}
+
+/// Sessions that are open on the whole node, as it counts them.
+fn open_sessions(node: &Node) -> u64 {
+    let stats = get(node.main_port, "/virtual-household/stats").json();
+    stats["total"]["sessions"].as_u64().unwrap()
+}
+
+#[test]
+fn a_session_opens_at_its_own_role_and_at_main_and_nowhere_else() {
+    let node = Node::start(&[]);
+    let path = "/ws/virtual-household/jake";
+    let mut open = Vec::new();
+    for port in [node.port("jake"), node.main_port] {
+        let (status, mut stream) = upgrade(port, path);
+        assert_eq!(status, 101);
+        let (opcode, payload) = first_frame(&mut stream);
+        let welcome: Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!((opcode, &welcome["type"]), (1, &"welcome".into()));
+        assert_eq!(welcome["profile"]["user_id"], "jake");
+        open.push(stream);
+    }
+    assert_eq!(upgrade(node.port("alex"), path).0, 404);
+    assert_eq!(upgrade(node.ping_port, path).0, 404);
+    assert_eq!(open_sessions(&node), 2);
+    drop(open);
+    eventually("the node counts none", PATIENCE, || {
+        open_sessions(&node) == 0
+    });
+    let stats = get(node.main_port, "/virtual-household/stats").json();
+    assert_eq!(stats["total"]["sessions_begun"], 2);
+    let ended = stats["sessions_ended"].as_object().unwrap();
+    let sum: u64 = ended.values().filter_map(Value::as_u64).sum();
+    assert_eq!(sum, 2, "{ended:?}");
+}
+
+#[test]
+fn a_full_process_refuses_and_its_users_are_sent_to_main() {
+    let node = Node::start(&["--processes-max", "4", "--tests-per-process", "1"]);
+    let path = "/ws/virtual-household/jake";
+    let redirect = || get(node.main_port, path).json();
+    assert_eq!(redirect()["process_isolation"], true);
+    let (status, first) = upgrade(node.port("jake"), path);
+    assert_eq!(status, 101);
+    let (_, mut second) = upgrade(node.port("jake"), path);
+    let (opcode, payload) = first_frame(&mut second);
+    assert_eq!((opcode, &payload[..2]), (8, &1013_u16.to_be_bytes()[..]));
+    assert_eq!(redirect()["process_isolation"], false);
+    assert_eq!(redirect()["port"], node.main_port);
+    let health = get(node.main_port, "/virtual-household/health").json();
+    assert_eq!(
+        health["reasons"][0],
+        "role jake is full: main serves its users"
+    );
+    let (status, _third) = upgrade(node.main_port, path);
+    assert_eq!(status, 101);
+    drop(first);
+    eventually("there is room again", PATIENCE, || {
+        redirect()["process_isolation"] == true
+    });
 }
