@@ -1,3 +1,5 @@
+//! Which users and ports a node has, and every fault of a profile as a person reads it.
+
 use super::*;
 
 const USUAL: RolePorts = RolePorts {
