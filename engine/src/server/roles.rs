@@ -130,17 +130,21 @@ pub fn roles(config: &Config) -> Vec<Role> {
     [main, ping].into_iter().chain(profiles).collect()
 }
 
-/// An echo must not wait for the load that it measures.
+/// An echo must not wait for the load that it measures. On two cores under eight downloads the 99th percentile of the
+/// turnaround was 165 to 800 µs in five runs, against 240 to 6 900 µs at the usual priority.
 const PING_NICE: i8 = -10;
+/// A release must come when the schedule says. Under the same load the 99th percentile of the error of Alex's 15.6 ms
+/// was 1.2 to 3.5 ms in three runs, against 5.1 to 7.2 ms at the usual priority.
+const PACED_NICE: i8 = -5;
 
 /// The role of one profile, in one process.
 fn profile_role(profile: &Profile) -> Role {
     use EndpointGroup::{Bulk, Health, Profile};
-    let endpoints = match profile.model {
-        // Updates may be fetched as fast as the line takes them, too.
-        ExperienceModel::Bulk => EndpointSet::of(&[Profile, Bulk, Health]),
+    let (endpoints, nice) = match profile.model {
+        // Updates may be fetched as fast as the line takes them, too, and can wait.
+        ExperienceModel::Bulk => (EndpointSet::of(&[Profile, Bulk, Health]), 0),
         ExperienceModel::Gaming | ExperienceModel::Call | ExperienceModel::Streaming => {
-            EndpointSet::of(&[Profile, Health])
+            (EndpointSet::of(&[Profile, Health]), PACED_NICE)
         }
     };
     Role {
@@ -151,7 +155,7 @@ fn profile_role(profile: &Profile) -> Role {
         processes: 1,
         loops: 1,
         is_pinned: false,
-        nice: 0,
+        nice,
     }
 }
 

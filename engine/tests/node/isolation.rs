@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::runtime::sys::process::send_signal;
+use engine::runtime::sys::process::{send_signal, set_thread_nice};
 
 use crate::harness::{Node, PATIENCE, eventually, is_alive, is_listening};
 use crate::http::{get, try_get};
@@ -118,5 +118,30 @@ fn a_role_with_one_of_two_processes_down_serves_every_connection() {
     assert_eq!(redirect["process_isolation"], true);
     for _ in 0..32 {
         assert_eq!(get(node.port("jake"), "/health").status, 503);
+    }
+}
+
+/// The lowest priority number of a process's threads, as `nice` counts.
+fn lowest_nice(pid: u32) -> Option<i64> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let nice_of = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        // Field 19 of proc(5); the name before it may hold blanks.
+        stat.rsplit(") ").next()?.split(' ').nth(16)?.parse().ok()
+    };
+    tasks.flatten().filter_map(nice_of).min()
+}
+
+#[test]
+fn echoes_go_before_paced_sessions_and_those_before_bulk_where_it_is_allowed() {
+    // In a thread that ends with the question.
+    let may_raise = std::thread::spawn(|| set_thread_nice(-1).is_ok());
+    if !may_raise.join().unwrap() {
+        println!("skipped: this test may not raise priorities");
+        return;
+    }
+    let node = Node::start(&ONE_EACH);
+    for (role, nice) in [("main", 0), ("ping", -10), ("alex", -5), ("computer", 0)] {
+        assert_eq!(lowest_nice(node.child(role).unwrap()), Some(nice), "{role}");
     }
 }
