@@ -205,8 +205,8 @@ pub const SETTINGS: &[Setting] = &[
         value_name: "PORT",
         kind: PORT,
         default_note: "8001; any free ports where --port is 0",
-        help: "First port of the profiles' processes, the others follow on; 0 takes any free ports. A port in a \
-               [[profile]] table of the file stands",
+        help: "First port of the profiles' processes, the others follow on, but for those that the file gives one; 0 takes \
+               any free ports",
         ..BASE
     },
     Setting {
