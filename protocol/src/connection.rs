@@ -9,6 +9,7 @@ pub(crate) mod buffers;
 use std::time::Duration;
 
 use crate::http1::{self, Request, RequestHead, Response, ResponseHead};
+use crate::limits::{INACTIVITY_TIMEOUT, WRITE_STALL_TIMEOUT};
 use crate::time::Instant;
 use crate::websocket::{self, WebSocket};
 
@@ -89,6 +90,24 @@ pub enum MessageKind {
     Binary,
 }
 
+/// How long a connection waits for its peer, where that is for an operator to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A transfer or a WebSocket on which nothing moves is ended after this long.
+    pub inactivity: Duration,
+    /// A peer that does not read what waits for it is ended after this long.
+    pub write_stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            inactivity: INACTIVITY_TIMEOUT,
+            write_stall: WRITE_STALL_TIMEOUT,
+        }
+    }
+}
+
 /// Why a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -105,7 +124,7 @@ pub enum CloseReason {
     IdleTimeout,
     /// Not a byte of a request, or of the rest of its head, came in time.
     HeadTimeout,
-    /// The peer moved no byte for `INACTIVITY_TIMEOUT`.
+    /// The peer moved no byte for [`Patience::inactivity`].
     InactivityTimeout,
     /// The peer did not read what was waiting for it.
     WriteStalled,
@@ -231,13 +250,19 @@ impl Connection {
     /// A server's connection that was just accepted.
     #[must_use]
     pub fn server(now: Instant) -> Self {
-        Self(Inner::Server(http1::Server::new(now)))
+        Self::patient_server(now, Patience::default())
+    }
+
+    /// The same with a patience of its own.
+    #[must_use]
+    pub fn patient_server(now: Instant, patience: Patience) -> Self {
+        Self(Inner::Server(http1::Server::new(now, patience)))
     }
 
     /// A client's connection that was just opened; [`Connection::request`] comes next.
     #[must_use]
     pub fn client(now: Instant) -> Self {
-        Self(Inner::Client(http1::Client::new(now)))
+        Self(Inner::Client(http1::Client::new(now, Patience::default())))
     }
 
     /// Takes all of `bytes`, which arrived in this order.

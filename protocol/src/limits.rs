@@ -72,6 +72,8 @@ pub const REPORT_FLOW_COUNT_SAMPLES_MAX: usize = 1_000;
 /// Latest time in a report, microseconds since the start of the test: the longest session and 30 s of answers.
 pub const REPORT_TIME_US_MAX: u64 = 330_000_000;
 
+/// Users that a household may have, the catalogue's included.
+pub const PROFILES_MAX: usize = 16;
 /// Flows that one profile may have.
 pub const PROFILE_FLOWS_MAX: usize = 8;
 /// Lowest rate of a profile's flow, bits a second.
@@ -91,7 +93,7 @@ pub const TRAFFIC_MESSAGE_BYTES_MAX: usize = WEBSOCKET_MESSAGE_BYTES_MAX;
 /// One-way delays that a receiver keeps between two summaries; beyond it, it keeps every second one, and so on.
 pub const RECEIVER_DELAYS_MAX: usize = 4_096;
 /// Users whose samples one report may hold.
-pub const REPORT_USERS_MAX: usize = 16;
+pub const REPORT_USERS_MAX: usize = PROFILES_MAX;
 /// Traffic messages that one user's samples may hold.
 pub const REPORT_MESSAGES_MAX: usize = 20_000;
 /// Video segments that one user's samples may hold.

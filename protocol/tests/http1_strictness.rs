@@ -1,4 +1,6 @@
 //! What an HTTP/1 server connection says to every kind of wrong, odd and right request.
+//!
+//! Long because it is a list: one rule, one short test.
 
 mod pump;
 

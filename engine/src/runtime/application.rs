@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use protocol::connection::{CloseReason, Connection, Event};
+use protocol::connection::{CloseReason, Connection, Event, Patience};
 use protocol::time::Instant;
 
 use super::sys::tcp::{self, TcpInfo};
@@ -25,6 +25,11 @@ pub trait Application {
         listener: usize,
         peer: SocketAddr,
     ) -> Option<Self::Session>;
+
+    /// How long the connections of peers that connected wait for them.
+    fn patience(&self) -> Patience {
+        Patience::default()
+    }
 
     /// The next connection to open, if one is wanted now. Asked in every turn.
     fn poll_connect(&mut self) -> Option<Connect<Self::Session>> {

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use protocol::connection::{CloseReason, Connection, Event, Receive};
+use protocol::connection::{CloseReason, Connection, Event, Patience, Receive};
 use protocol::time::Instant;
 
 use super::application::{Application, Context};
@@ -89,8 +89,10 @@ impl<S> Driver<S> {
         session: S,
         peer: SocketAddr,
         now: Instant,
+        patience: Patience,
     ) -> Self {
-        Self::new(transport, Connection::server(now), session, peer, false)
+        let connection = Connection::patient_server(now, patience);
+        Self::new(transport, connection, session, peer, false)
     }
 
     /// A peer that is being connected to.

@@ -337,7 +337,8 @@ impl<A: Application> EventLoop<A> {
         };
         self.counters.accepted += 1;
         if let Some(session) = self.application.handle_accept(now, number, peer) {
-            let driver = Driver::accepted(Transport::new(stream), session, peer, now);
+            let patience = self.application.patience();
+            let driver = Driver::accepted(Transport::new(stream), session, peer, now, patience);
             self.insert(driver, now);
         }
         true

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod log;
 pub mod node;
 pub mod os_error;
+pub mod profile_session;
 pub mod query;
 pub mod refusal;
 pub mod reply;

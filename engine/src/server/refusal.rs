@@ -19,6 +19,8 @@ pub enum FlowRefusal {
     AddressFull,
     /// The node has as many as it may.
     NodeFull,
+    /// This process has as many profile sessions as it may.
+    ProcessFull,
 }
 
 impl FlowRefusal {
@@ -27,6 +29,9 @@ impl FlowRefusal {
             Self::TestUnknown => "there is no such test, or it has ended; start a new one",
             Self::TestFull => "this test has as many flows open as it may; close some",
             Self::AddressFull => "your address has as many flows open as it may; close some",
+            Self::ProcessFull => {
+                "this process serves as many sessions as it may; ask the main port where to go"
+            }
             Self::NodeFull => "this node has as many flows open as it may; try again shortly",
         }
     }
@@ -39,7 +44,7 @@ impl FlowRefusal {
             Self::TestFull | Self::AddressFull => {
                 Reply::error(429, "too_many_flows", self.message())
             }
-            Self::NodeFull => Reply::error_detail(
+            Self::NodeFull | Self::ProcessFull => Reply::error_detail(
                 503,
                 ErrorDetail {
                     code: "node_full".to_owned(),
@@ -56,7 +61,7 @@ impl FlowRefusal {
     pub fn close(self) -> (u16, &'static str) {
         match self {
             Self::TestUnknown => (close_code::POLICY_VIOLATION, self.message()),
-            Self::TestFull | Self::AddressFull | Self::NodeFull => {
+            Self::TestFull | Self::AddressFull | Self::NodeFull | Self::ProcessFull => {
                 (close_code::TRY_AGAIN_LATER, self.message())
             }
         }

@@ -90,6 +90,14 @@ impl Reply {
             .with_cors(origin, origins)
     }
 
+    /// The fields of an endpoint for the node's operator: never stored, and not to be read by pages of other origins.
+    #[must_use]
+    pub fn for_administration(self) -> Self {
+        self.with("Cache-Control", "no-store")
+            .with("X-Content-Type-Options", "nosniff")
+            .with("Cross-Origin-Resource-Policy", "same-origin")
+    }
+
     fn with_cors(self, origin: Option<&str>, origins: &CorsOrigins) -> Self {
         match origins {
             CorsOrigins::Any => self.with("Access-Control-Allow-Origin", "*"),

@@ -32,6 +32,7 @@ fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
         drain,
         ..
     } = context;
+    let is_pinned = role.is_pinned;
     let sends_bulk = role.endpoints.contains(EndpointGroup::Bulk);
     let payload = if sends_bulk {
         Some(Arc::new(Payload::create()?))
@@ -46,13 +47,13 @@ fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
             scoreboard.clone(),
             drain.clone(),
             slot,
-        );
+        )?;
         let mut event_loop = EventLoop::new(node, listeners, payload.clone())?;
         let thread = Builder::new()
             .name(format!("{}-{number}", role.name))
             .spawn(move || {
-                // Only roles that fill their cores are bound to them: a probe must be able to go where there is room.
-                if sends_bulk {
+                // A probe, or a session's release, must be able to go where there is room.
+                if is_pinned {
                     pin::pin_current_thread(number);
                 }
                 event_loop.run()

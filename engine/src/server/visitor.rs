@@ -5,6 +5,7 @@ use protocol::time::Instant;
 use super::endpoints::bulk::BulkUpload;
 use super::endpoints::probe::ProbeSession;
 use super::flow::LoadFlow;
+use super::profile_session::ProfileSession;
 use super::scoreboard::{Closed, TestId};
 
 /// One connection's session.
@@ -35,6 +36,8 @@ pub enum Activity {
     BulkUpload(BulkUpload),
     /// `/ws/ping`.
     Probe(Box<ProbeSession>),
+    /// `/ws/virtual-household/{user_id}`.
+    Profile(Box<ProfileSession>),
     /// Collecting the body of an API request.
     Collecting(Collected),
     /// A WebSocket that was told to close.
@@ -78,6 +81,7 @@ impl Visitor {
             }
             Activity::BulkUpload(upload) => Some(upload.flow.next_sample()),
             Activity::Probe(probe) => Some(probe.next_due()),
+            Activity::Profile(session) => Some(session.next_due()),
         }
     }
 }

@@ -127,7 +127,7 @@ fn a_second_node_on_the_same_port_refuses() {
         error.starts_with(&format!("port {port}: already in use by another program")),
         "{error}"
     );
-    assert_eq!(node.children().len(), 2);
+    assert_eq!(node.children().len(), 10);
 }
 
 #[test]

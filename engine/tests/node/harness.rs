@@ -46,6 +46,8 @@ pub(crate) struct Node {
     supervisor: Child,
     pub(crate) main_port: u16,
     pub(crate) ping_port: u16,
+    /// Every role but main with its port.
+    pub(crate) ports: Vec<(String, u16)>,
     log: PathBuf,
 }
 
@@ -69,18 +71,36 @@ impl Node {
         BufReader::new(stdout)
             .read_line(&mut line)
             .expect("readable output");
-        let ports: Vec<u16> = line
-            .split(|c: char| !c.is_ascii_digit())
-            .filter_map(|digits| digits.parse().ok())
+        let is_ready = line.starts_with("Ready: http://");
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        assert!(is_ready, "{line:?}, log: {}", said());
+        let (address, others) = line.split_once("/ (").expect("an address and the others");
+        // "http://[::1]:8000" ends in the port too.
+        let main_port = address
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
+        let ports: Vec<(String, u16)> = others
+            .trim_end_matches("). Press Ctrl-C to stop.\n")
+            .split(", ")
+            .map(|other| {
+                let (role, port) = other.split_once(" on port ").expect("a role and its port");
+                (role.to_owned(), port.parse().expect("a port"))
+            })
             .collect();
-        assert!(line.starts_with("Ready: http://"), "{line:?}");
-        assert_eq!(ports.len(), 2, "{line:?}");
         Self {
             supervisor,
-            main_port: ports[0],
-            ping_port: ports[1],
+            main_port: main_port.expect("a port"),
+            ping_port: ports[0].1,
+            ports,
             log,
         }
+    }
+
+    /// The port of a role other than main.
+    pub(crate) fn port(&self, role: &str) -> u16 {
+        let found = self.ports.iter().find(|(name, _)| name == role);
+        found.map(|(_, port)| *port).expect("a role of this node")
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -2,4 +2,7 @@
 
 mod command_line;
 mod harness;
+mod household;
+mod http;
+mod isolation;
 mod supervision;

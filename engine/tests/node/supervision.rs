@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use engine::runtime::sys::process::send_signal;
 
+/// Main, ping, and two for each of the four profiles.
+const CHILDREN: usize = 10;
+
 use crate::harness::{Node, PATIENCE, daemon, eventually, is_alive, is_listening};
 
 #[test]
@@ -12,7 +15,7 @@ fn each_role_has_a_process_of_its_own_and_ps_tells_which() {
     let node = Node::start(&[]);
     let (main, ping) = (node.child("main").unwrap(), node.child("ping").unwrap());
     assert_ne!(main, ping);
-    assert_eq!(node.children().len(), 2);
+    assert_eq!(node.children().len(), CHILDREN);
     let expected = format!("bufferbloatd main :{} ", node.main_port);
     assert!(node.children().contains(&(main, expected)));
     assert!(is_listening(node.main_port) && is_listening(node.ping_port));
@@ -55,7 +58,7 @@ fn sigterm_leaves_no_process_and_no_port() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let mut node = Node::start(&[]);
         let children = node.children();
-        assert_eq!(children.len(), 2);
+        assert_eq!(children.len(), CHILDREN);
         node.signal(signal);
         let status = node.wait(Duration::from_secs(6));
         assert_eq!(status.code(), Some(0));
@@ -96,7 +99,7 @@ fn what_does_not_drain_is_killed_after_five_seconds() {
 fn a_killed_supervisor_leaves_no_process_and_no_port() {
     let mut node = Node::start(&[]);
     let children = node.children();
-    assert_eq!(children.len(), 2);
+    assert_eq!(children.len(), CHILDREN);
     node.signal(libc::SIGKILL);
     node.wait(PATIENCE);
     eventually("the children are gone", Duration::from_secs(2), || {
@@ -130,7 +133,7 @@ fn one_process_serves_all_roles_without_multiprocess() {
     assert!(is_listening(node.main_port) && is_listening(node.ping_port));
     send_signal(children[0].0, libc::SIGKILL).unwrap();
     eventually("it is ready again", PATIENCE, || {
-        node.times_ready("main+ping") == 2
+        node.times_ready("main+ping+alex+sarah+jake+computer") == 2
     });
     node.signal(libc::SIGTERM);
     assert_eq!(node.wait(Duration::from_secs(6)).code(), Some(0));
@@ -189,4 +192,21 @@ fn a_log_that_nobody_reads_stops_nothing() {
     eventually("it stops all the same", Duration::from_secs(8), || {
         supervisor.try_wait().unwrap().is_some()
     });
+}
+
+#[test]
+fn each_profile_has_its_port_and_its_share_of_the_processes() {
+    let node = Node::start(&["--processes-max", "11"]);
+    for role in ["alex", "sarah", "jake", "computer"] {
+        let port = node.port(role);
+        for name in [role.to_owned(), format!("{role}/2")] {
+            let expected = format!("bufferbloatd {name} :{port} ");
+            let children = node.children();
+            assert!(
+                children.iter().any(|(_, arguments)| *arguments == expected),
+                "{children:?}"
+            );
+        }
+    }
+    assert_eq!(node.children().len(), CHILDREN);
 }

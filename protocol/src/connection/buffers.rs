@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use crate::limits::{IDLE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES, WRITE_STALL_TIMEOUT};
+use super::Patience;
+use crate::limits::{IDLE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES};
 use crate::time::Instant;
 
 /// Input that was taken from the driver and is not parsed yet.
@@ -72,10 +73,24 @@ pub(crate) struct Outbox {
     start: usize,
     in_flight_bytes: u64,
     progress_at: Instant,
+    patience: Patience,
 }
 
 impl Outbox {
-    /// Where to append. Output that begins to wait now has all of `WRITE_STALL_TIMEOUT` to move.
+    /// Nothing waits.
+    pub(crate) fn new(patience: Patience) -> Self {
+        Self {
+            patience,
+            ..Self::default()
+        }
+    }
+
+    /// How long the connection waits for its peer.
+    pub(crate) const fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Where to append. Output that begins to wait now has all of [`Patience::write_stall`] to move.
     pub(crate) fn queue(&mut self, now: Instant) -> &mut Vec<u8> {
         if self.is_drained() {
             self.progress_at = now;
@@ -146,7 +161,7 @@ impl Outbox {
 
     /// When output counts as stalled. `more_waits` says that there is output beyond these bytes, such as filler.
     pub(crate) fn stall_deadline(&self, more_waits: bool) -> Option<Instant> {
-        (more_waits || !self.is_drained()).then(|| self.progress_at + WRITE_STALL_TIMEOUT)
+        (more_waits || !self.is_drained()).then(|| self.progress_at + self.patience.write_stall)
     }
 
     pub(crate) fn is_large(&self) -> bool {

@@ -14,12 +14,12 @@ use super::response::Response;
 use super::upgrade::UpgradeParts;
 use crate::connection::buffers::{Inbox, Outbox, earlier, has_passed, is_large, release};
 use crate::connection::{
-    BinarySink, BodySink, CloseReason, Event, Filler, ProtocolError, Receive, RequestBody,
-    WebSocketOptions, WrongState,
+    BinarySink, BodySink, CloseReason, Event, Filler, Patience, ProtocolError, Receive,
+    RequestBody, WebSocketOptions, WrongState,
 };
 use crate::limits::{
     BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, HTTP_INTERIM_RESPONSES_MAX, HTTP_KEEP_ALIVE_TIMEOUT,
-    INACTIVITY_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX,
+    RECEIVE_BUFFER_BYTES_MAX,
 };
 use crate::time::Instant;
 
@@ -79,11 +79,11 @@ struct PendingUpgrade {
 }
 
 impl Client {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, patience: Patience) -> Self {
         Self {
             now,
             inbox: Inbox::default(),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(patience),
             phase: Phase::Idle,
             output: Output::Done,
             to_head: false,
@@ -473,7 +473,9 @@ impl Client {
         let reading = match &self.phase {
             Phase::Closed { .. } => return None,
             Phase::Idle => Some(self.active_at + HTTP_KEEP_ALIVE_TIMEOUT),
-            Phase::Head { .. } | Phase::Body { .. } => Some(self.active_at + INACTIVITY_TIMEOUT),
+            Phase::Head { .. } | Phase::Body { .. } => {
+                Some(self.active_at + self.outbox.patience().inactivity)
+            }
             Phase::Upgraded => None,
         };
         let stall = self.outbox.stall_deadline(!self.output.is_done());
@@ -495,7 +497,7 @@ impl Client {
                 self.end(CloseReason::IdleTimeout);
             }
             Phase::Head { .. } | Phase::Body { .. }
-                if has_passed(now, self.active_at, INACTIVITY_TIMEOUT) =>
+                if has_passed(now, self.active_at, self.outbox.patience().inactivity) =>
             {
                 self.end(CloseReason::InactivityTimeout);
             }

@@ -57,7 +57,7 @@ pub enum Fault {
     TrailersTooLarge,
     /// The head was begun and not finished within `HTTP_HEAD_TIMEOUT`.
     HeadTimeout,
-    /// The body stopped for `INACTIVITY_TIMEOUT`.
+    /// The body stopped for the connection's patience.
     BodyTimeout,
     /// A response came although no request was waiting for one.
     UnexpectedResponse,

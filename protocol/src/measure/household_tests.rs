@@ -190,7 +190,7 @@ fn a_standing_queue_spoils_the_game_and_the_call_and_the_transfer_is_named() {
     assert_eq!(
         alex.impact,
         "Alex's game lagged: one move in twenty took 500 ms longer or more, and 50 % of the updates came too late to be \
-         of use, while Computer's transfer filled the line."
+         of use while Computer's transfer filled the line."
     );
     assert!(sarah.score.expect("messages") < 45.0, "{sarah:?}");
     assert!(

@@ -114,13 +114,18 @@ pub(super) fn impact(
             stalled_s,
             ..
         } => stream(name, is_good, *startup_s, *stalls, *stalled_s),
-        ModelReport::Bulk { achieved_ratio, .. } => {
+        ModelReport::Bulk {
+            achieved_ratio,
+            available_mbps,
+            ..
+        } => {
             let percent = achieved_ratio.unwrap_or(0.0) * 100.0;
-            if is_good {
-                format!("{name} got {percent:.0} % of what the line had to give")
-            } else {
-                format!("{name} got only {percent:.0} % of what the line had to give")
-            }
+            let only = if is_good { "" } else { "only " };
+            let of_what = match available_mbps {
+                Some(_) => "what the line had to give",
+                None => "what it asked for",
+            };
+            format!("{name} got {only}{percent:.0} % of {of_what}")
         }
     };
     let why = culprit
@@ -140,7 +145,7 @@ fn game(name: &str, is_good: bool, increase_ms: Option<f64>, late_ratio: Option<
     if late_percent >= 1.0 {
         return format!(
             "{name}'s game lagged: one move in twenty took {increase_ms:.0} ms longer or more, and {late_percent:.0} % of \
-             the updates came too late to be of use,"
+             the updates came too late to be of use"
         );
     }
     format!("{name}'s game lagged: one move in twenty took {increase_ms:.0} ms longer or more")

@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::grade::grade;
 use super::phases::single_user;
 use super::report::compute;
-use crate::message::report::{NodeSummary, PhaseReport, Report};
+use crate::message::household::HouseholdReport;
+use crate::message::report::{Grade, NodeSummary, PhaseReport, Report};
 use crate::message::test::Phase;
+use crate::simulate::household::run as household_run;
 use crate::simulate::line::{LineConfig, Run, run};
 use crate::simulate::link::LinkConfig;
 
@@ -159,4 +161,43 @@ fn a_node_clock_that_drifts_by_300_ppm_does_not_move_the_split() {
 fn the_same_seed_gives_the_same_run() {
     let config = line((20, 50), (5, 50), 3);
     assert_eq!(test(&config).1, test(&config).1);
+}
+
+fn household(queue_ms: u64) -> HouseholdReport {
+    let config = line((50, queue_ms), (10, queue_ms), 0);
+    let samples = household_run(config.down, config.up, (50.0, 10.0));
+    let report = compute(&samples, NodeSummary::default(), "simulated").expect("good samples");
+    let household = report.household.expect("a household");
+    println!("queues of {queue_ms} ms: {household:#?}");
+    household
+}
+
+#[test]
+fn a_household_behind_long_queues_suffers_and_is_told_why() {
+    let household = household(500);
+    let [alex, sarah, _, _] = &household.users[..] else {
+        panic!("four users");
+    };
+    for user in [alex, sarah] {
+        assert!(user.score.expect("judged") < 45.0, "{user:?}");
+        assert!(
+            user.impact
+                .contains("while Computer's transfer filled the line"),
+            "{user:?}"
+        );
+        assert_eq!(user.grade, Some(Grade::F));
+    }
+    assert!(household.stability.expect("probes") < 20.0);
+    assert!(household.overall_grade >= Some(Grade::C), "{household:?}");
+}
+
+#[test]
+fn the_same_household_behind_short_queues_is_well() {
+    let household = household(20);
+    for user in &household.users[..3] {
+        assert!(user.score.expect("judged") >= 85.0, "{user:?}");
+        assert!(user.grade <= Some(Grade::A), "{user:?}");
+    }
+    assert!(household.stability.expect("probes") > 95.0);
+    assert!(household.overall_grade <= Some(Grade::A), "{household:?}");
 }

@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod household;
+pub mod node_status;
 pub mod probe;
 pub mod profile;
 pub mod report;

@@ -77,7 +77,7 @@ pub struct TestAdmission {
     pub expires_s: u32,
     /// Where everything is, host and scheme as the client sees them.
     pub endpoints: Endpoints,
-    /// The timeline to follow.
+    /// The timeline to follow; empty for a household, whose timelines are in its catalogue.
     pub phases: Vec<PhaseSpan>,
     /// Most load flows in one direction.
     pub flows_max: u32,

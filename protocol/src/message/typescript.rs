@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ts_rs::{Config, TS, TypeVisitor};
 
-use super::{error, probe, profile, report, samples, socket, test};
+use super::{error, node_status, probe, profile, report, samples, socket, test};
 use crate::limits;
 
 const HEADER: &str = "\
@@ -52,6 +52,10 @@ fn generate() -> String {
         by_name: BTreeMap::new(),
     };
     declarations.visit::<error::ErrorReply>();
+    declarations.visit::<node_status::HouseholdHealth>();
+    declarations.visit::<node_status::NodeHealth>();
+    declarations.visit::<node_status::NodeStats>();
+    declarations.visit::<node_status::ProcessHealthReport>();
     declarations.visit::<profile::HouseholdCatalogue>();
     declarations.visit::<profile::SessionClientMessage>();
     declarations.visit::<profile::SessionNodeMessage>();

@@ -1,12 +1,14 @@
 //! One flow of a profile: a rate and how it is cut into messages.
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::{PROFILE_RATE_BPS_MAX, PROFILE_RATE_BPS_MIN, TRAFFIC_MESSAGE_BYTES_MAX};
 use crate::message::profile::{FlowDescription, Pattern, TRAFFIC_HEADER_BYTES};
 use crate::message::samples::Direction;
 
 /// A flow whose numbers are within their bounds: every message is long enough for its header and short enough for a
 /// receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowProfile {
     /// Which way.
     pub direction: Direction,

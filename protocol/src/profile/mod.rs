@@ -3,21 +3,25 @@
 //! Owns the catalogue as data and the rules for one more user from the configuration. Refuses to know processes, sockets
 //! and time: `pacing` turns a flow into messages, the engine turns a profile into a role.
 
+mod assemble;
 mod catalogue;
 mod definition;
 mod fault;
 mod flow;
 
+pub use assemble::assemble;
 pub use catalogue::catalogue;
-pub use definition::{FlowDefinition, ProfileDefinition};
+pub use definition::{FlowDefinition, PatternName, ProfileDefinition};
 pub use fault::ProfileFault;
 pub use flow::FlowProfile;
+
+use serde::{Deserialize, Serialize};
 
 use crate::message::profile::{ExperienceModel, ProfileDescription};
 use crate::message::samples::Direction;
 
 /// A profile whose every number is within its bounds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// The user's name in addresses.
     pub user_id: String,

@@ -5,6 +5,7 @@
 //! and times in, packets and times out, so that a link emulator can drive real packets through them.
 
 pub mod flow;
+pub mod household;
 pub mod line;
 pub mod link;
 pub mod queue;

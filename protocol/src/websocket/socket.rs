@@ -3,6 +3,8 @@
 //! Frames are written whole, so filler is the only thing that can be cut: while a filler frame is under way nothing
 //! else is handed to the driver. A binary message that nobody wants is counted from the frame headers alone.
 
+mod lifetime;
+
 use super::fault::Fault;
 use super::filler::FillerSender;
 use super::frame::{
@@ -10,16 +12,10 @@ use super::frame::{
     parse_close, parse_header, write_frame, write_header,
 };
 use super::message::Assembler;
-use crate::connection::buffers::{Inbox, Outbox, earlier, has_passed, room_in};
-use crate::connection::{
-    BinarySink, CloseReason, Event, Filler, FillerLayout, MessageKind, ProtocolError, Receive,
-    SendError,
-};
+use crate::connection::buffers::{Inbox, Outbox, room_in};
+use crate::connection::{BinarySink, CloseReason, Filler, FillerLayout, MessageKind, SendError};
 use crate::http1::UpgradeParts;
-use crate::limits::{
-    BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, INACTIVITY_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX,
-    TRANSMIT_BUFFER_BYTES_MAX, WEBSOCKET_CLOSE_TIMEOUT, WEBSOCKET_DISCARDED_FRAME_BYTES_MAX,
-};
+use crate::limits::{TRANSMIT_BUFFER_BYTES_MAX, WEBSOCKET_DISCARDED_FRAME_BYTES_MAX};
 use crate::time::Instant;
 
 /// See the module.
@@ -589,220 +585,5 @@ impl WebSocket {
             Role::Server => None,
             Role::Client => Some(self.masks.next()),
         }
-    }
-
-    // ---- the end ----
-
-    /// Tells the peer what it did wrong and listens to it no more.
-    fn fail(&mut self, fault: Fault) {
-        let reason = CloseReason::ProtocolError(ProtocolError::WebSocket(fault));
-        self.end_with(reason, fault.close_code(), fault.reason());
-    }
-
-    fn end_with(&mut self, reason: CloseReason, code: u16, text: &str) {
-        if self.end == End::Open {
-            self.begin_close(code, text);
-        }
-        self.ignore_input();
-        if matches!(self.end, End::Open | End::AwaitingPeer { .. }) {
-            self.end = End::Failing {
-                reason,
-                until: None,
-            };
-        }
-        self.advance_end();
-    }
-
-    /// Takes the next step to the end, once all output is written.
-    fn advance_end(&mut self) {
-        if !self.outbox.is_drained() || self.filler.is_some() {
-            return;
-        }
-        let deadline = self.now + WEBSOCKET_CLOSE_TIMEOUT;
-        match self.end {
-            End::AwaitingPeer { code, until: None } => {
-                self.end = End::AwaitingPeer {
-                    code,
-                    until: Some(deadline),
-                };
-            }
-            End::Flushing { reason } => self.closed(reason),
-            End::Failing { reason, .. } if self.saw_eof => self.closed(reason),
-            End::Failing {
-                reason,
-                until: None,
-            } => {
-                self.end = End::Failing {
-                    reason,
-                    until: Some(deadline),
-                };
-            }
-            End::Open | End::AwaitingPeer { .. } | End::Failing { .. } | End::Closed { .. } => {}
-        }
-    }
-
-    fn ignore_input(&mut self) {
-        self.reading = Reading::Ignored;
-        self.inbox.clear();
-        if self.waiting.is_none() {
-            self.assembler.clear();
-        }
-    }
-
-    /// Ends the connection now, whatever waits.
-    fn give_up(&mut self, reason: CloseReason) {
-        self.ignore_input();
-        self.outbox.abandon();
-        self.filler = None;
-        self.owed_pong = None;
-        self.closed(reason);
-    }
-
-    fn closed(&mut self, reason: CloseReason) {
-        if !matches!(self.end, End::Closed { .. }) {
-            self.end = End::Closed {
-                reason,
-                is_reported: false,
-            };
-        }
-    }
-
-    // ---- what the driver asks ----
-
-    pub(crate) fn poll_event(&mut self, scratch: &mut Vec<u8>) -> Option<Event> {
-        scratch.clear();
-        if self.waiting.is_none() && !self.inbox.is_empty() || self.saw_eof {
-            self.run();
-        }
-        match self.waiting.take() {
-            Some(Waiting::Upgraded) => return Some(Event::Upgraded),
-            Some(Waiting::Pong) => {
-                scratch.extend_from_slice(self.control.as_slice());
-                return Some(Event::Pong);
-            }
-            Some(Waiting::Message(kind)) => {
-                scratch.extend_from_slice(self.assembler.payload());
-                self.assembler.clear();
-                return Some(Event::Message(kind));
-            }
-            None => {}
-        }
-        if std::mem::take(&mut self.filler_sent) {
-            return Some(Event::FillerSent);
-        }
-        if let End::Closed {
-            reason,
-            is_reported: false,
-        } = self.end
-        {
-            self.end = End::Closed {
-                reason,
-                is_reported: true,
-            };
-            return Some(Event::Closed(reason));
-        }
-        None
-    }
-
-    pub(crate) fn receive(&self) -> Receive {
-        match self.end {
-            _ if self.saw_eof => return Receive::Paused,
-            End::Failing { .. } => {
-                return Receive::Discard {
-                    remaining: u64::MAX,
-                };
-            }
-            End::Flushing { .. } | End::Closed { .. } => return Receive::Paused,
-            End::Open | End::AwaitingPeer { .. } => {}
-        }
-        if let Reading::Payload { header, position } = self.reading
-            && self.is_discarding(header)
-            && self.inbox.is_empty()
-            && header.payload_bytes - position >= DISCARD_BYTES_MIN
-        {
-            return Receive::Discard {
-                remaining: header.payload_bytes - position,
-            };
-        }
-        if self.inbox.len() >= RECEIVE_BUFFER_BYTES_MAX {
-            Receive::Paused
-        } else {
-            Receive::Bytes
-        }
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let reading = match self.end {
-            End::Open => Some(self.active_at + INACTIVITY_TIMEOUT),
-            End::AwaitingPeer { until, .. } | End::Failing { until, .. } => until,
-            End::Flushing { .. } => None,
-            End::Closed { .. } => return None,
-        };
-        let stall = self.outbox.stall_deadline(self.filler.is_some());
-        let buffers = self
-            .holds_idle_memory()
-            .then(|| self.used_at + BUFFER_RELEASE_TIMEOUT);
-        earlier(earlier(reading, stall), buffers)
-    }
-
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        self.now = now;
-        let is_stalled = self
-            .outbox
-            .stall_deadline(self.filler.is_some())
-            .is_some_and(|deadline| now >= deadline);
-        match self.end {
-            End::Closed { .. } => {}
-            _ if is_stalled => self.give_up(CloseReason::WriteStalled),
-            End::AwaitingPeer {
-                until: Some(until), ..
-            } if now >= until => self.give_up(CloseReason::CloseTimeout),
-            End::Failing {
-                reason,
-                until: Some(until),
-            } if now >= until => self.closed(reason),
-            End::Open if has_passed(now, self.active_at, INACTIVITY_TIMEOUT) => {
-                self.end_with(
-                    CloseReason::InactivityTimeout,
-                    1001,
-                    "nothing moved for 30 s",
-                );
-            }
-            End::Open | End::AwaitingPeer { .. } | End::Flushing { .. } | End::Failing { .. } => {}
-        }
-        if self.holds_idle_memory() && has_passed(now, self.used_at, BUFFER_RELEASE_TIMEOUT) {
-            self.inbox.release();
-            self.outbox.release();
-            self.assembler.release();
-        }
-    }
-
-    fn holds_idle_memory(&self) -> bool {
-        self.inbox.is_large() || self.outbox.is_large() || self.assembler.is_large()
-    }
-
-    const fn note_use(&mut self, now: Instant) {
-        self.now = now;
-        self.used_at = now;
-    }
-
-    pub(crate) const fn wants_close(&self) -> bool {
-        matches!(self.end, End::Closed { .. })
-    }
-
-    pub(crate) const fn wants_shutdown(&self) -> bool {
-        matches!(self.end, End::Failing { until: Some(_), .. })
-    }
-
-    pub(crate) const fn received_bytes(&self) -> u64 {
-        self.received_bytes
-    }
-
-    pub(crate) const fn sent_bytes(&self) -> u64 {
-        self.sent_bytes
-    }
-
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.outbox.queued_bytes()
     }
 }

@@ -3,6 +3,8 @@
 #![expect(dead_code, reason = "every test file uses its own part")]
 #![expect(unreachable_pub, reason = "a module shared by several test binaries")]
 
+use std::sync::OnceLock;
+
 use protocol::connection::{Connection, Event, FillerLayout, Receive};
 use protocol::time::Instant;
 use protocol::websocket::stamp_filler_cycle;
@@ -70,14 +72,13 @@ impl Peer {
             let count = filler.remaining.min((limit - out.len()) as u64);
             assert!(count > 0);
             let cycle = cycle(filler.layout);
-            let start = usize::try_from(filler.offset % cycle.len() as u64).unwrap();
-            out.extend(
-                cycle
-                    .iter()
-                    .cycle()
-                    .skip(start)
-                    .take(usize::try_from(count).unwrap()),
-            );
+            let mut at = usize::try_from(filler.offset % cycle.len() as u64).unwrap();
+            let end = out.len() + usize::try_from(count).unwrap();
+            while out.len() < end {
+                let piece = (end - out.len()).min(cycle.len() - at);
+                out.extend_from_slice(&cycle[at..at + piece]);
+                at = (at + piece) % cycle.len();
+            }
             self.connection.handle_filler_sent(now, count);
         }
         out
@@ -85,16 +86,26 @@ impl Peer {
 }
 
 /// Two strides of a layout, stamped.
-pub fn cycle(layout: FillerLayout) -> Vec<u8> {
-    let length = match layout {
-        FillerLayout::Raw => 1000,
-        FillerLayout::WebSocketFrames | FillerLayout::MaskedWebSocketFrames => {
-            usize::try_from(layout.stride_bytes() * 2).unwrap()
-        }
-    };
-    let mut cycle: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
-    stamp_filler_cycle(layout, &mut cycle);
-    cycle
+fn cycle(layout: FillerLayout) -> &'static [u8] {
+    static CYCLES: OnceLock<[Vec<u8>; 3]> = OnceLock::new();
+    let [raw, frames, masked] = CYCLES.get_or_init(|| {
+        [
+            FillerLayout::Raw,
+            FillerLayout::WebSocketFrames,
+            FillerLayout::MaskedWebSocketFrames,
+        ]
+        .map(|layout| {
+            let length = layout.stride_bytes().max(500) * 2;
+            let mut cycle: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            stamp_filler_cycle(layout, &mut cycle);
+            cycle
+        })
+    });
+    match layout {
+        FillerLayout::Raw => raw,
+        FillerLayout::WebSocketFrames => frames,
+        FillerLayout::MaskedWebSocketFrames => masked,
+    }
 }
 
 /// Lets two peers talk until neither has anything to say, cutting the stream where `cut` says (bytes of the next

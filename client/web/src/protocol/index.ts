@@ -337,6 +337,11 @@ upload: PhaseReport | null,
 bidirectional: PhaseReport | null, };
 
 /**
+ * Whether the node can be used.
+ */
+export type HealthStatus = "ok" | "degraded" | "down";
+
+/**
  * 200 to `GET /virtual-household/profiles`.
  */
 export type HouseholdCatalogue = {
@@ -352,6 +357,23 @@ adaptive_phases: Array<HouseholdSpan>,
  * The timeline in standard mode.
  */
 standard_phases: Array<HouseholdSpan>, };
+
+/**
+ * 200 or 503 to `GET /virtual-household/health`.
+ */
+export type HouseholdHealth = {
+/**
+ * `down` only when no user can be served.
+ */
+status: HealthStatus,
+/**
+ * What is missing, in words.
+ */
+reasons: Array<string>,
+/**
+ * Each user.
+ */
+users: Array<UserHealth>, };
 
 /**
  * The phases of a household test, in their order.
@@ -437,6 +459,75 @@ start_us: number,
  * The first microsecond after it.
  */
 end_us: number, };
+
+/**
+ * What some loops do: those of a process, of a role, or of the node.
+ */
+export type LoadFigures = {
+/**
+ * Profile sessions that are open.
+ */
+sessions: number,
+/**
+ * Connections that are open.
+ */
+connections: number,
+/**
+ * Load flows to clients that are open.
+ */
+flows_down: number,
+/**
+ * Load flows from clients that are open.
+ */
+flows_up: number,
+/**
+ * Probe connections that are open.
+ */
+probes: number,
+/**
+ * Bytes sent, headers included.
+ */
+sent_bytes: number,
+/**
+ * Bytes received, headers included.
+ */
+received_bytes: number,
+/**
+ * Rate to clients.
+ */
+down_mbps: number,
+/**
+ * Rate from clients.
+ */
+up_mbps: number,
+/**
+ * Profile sessions begun.
+ */
+sessions_begun: number,
+/**
+ * Connections accepted.
+ */
+connections_accepted: number,
+/**
+ * Probes answered.
+ */
+echoes: number,
+/**
+ * How late the loops come to what is due: median. At most this.
+ */
+loop_lag_p50_us: number | null,
+/**
+ * The same: 99th percentile.
+ */
+loop_lag_p99_us: number | null,
+/**
+ * From a probe's arrival to its echo's departure: median. At most this.
+ */
+echo_turnaround_p50_us: number | null,
+/**
+ * The same: 99th percentile.
+ */
+echo_turnaround_p99_us: number | null, };
 
 /**
  * One traffic message from the node.
@@ -542,6 +633,27 @@ available_mbps: number | null,
 achieved_ratio: number | null, };
 
 /**
+ * 200 or 503 to `GET /health`.
+ */
+export type NodeHealth = {
+/**
+ * Whether the node can be used.
+ */
+status: HealthStatus,
+/**
+ * The node's version.
+ */
+version: string,
+/**
+ * Since the node started.
+ */
+uptime_s: number,
+/**
+ * What is missing, in words.
+ */
+reasons: Array<string>, };
+
+/**
  * A text message from the node on `/ws/bulk-upload`, `/ws/bulk-download` or `/ws/ping`.
  */
 export type NodeMessage = { "type": "upload_progress",
@@ -598,6 +710,39 @@ kernel_rtt_us: number | null,
  * The kernel's minimum round-trip time of the probe connection.
  */
 kernel_min_rtt_us: number | null, };
+
+/**
+ * 200 to `GET /virtual-household/stats`.
+ */
+export type NodeStats = {
+/**
+ * Since the node started.
+ */
+uptime_s: number,
+/**
+ * Tests that run.
+ */
+tests: number,
+/**
+ * The whole node.
+ */
+total: LoadFigures,
+/**
+ * Each role.
+ */
+roles: Array<RoleStats>,
+/**
+ * Each process of each role.
+ */
+processes: Array<ProcessStats>,
+/**
+ * Profile sessions that ended, by reason; reasons that did not occur are zero.
+ */
+sessions_ended: { [key in string]: number },
+/**
+ * Connections that ended, by reason.
+ */
+connections_closed: { [key in string]: number }, };
 
 /**
  * What the node says about itself and about the test's flows.
@@ -808,6 +953,137 @@ node_send_us: number | null, };
 export type ProbeTransport = "ping_role" | "main_role" | "http";
 
 /**
+ * A process in [`ProcessHealthReport`].
+ */
+export type ProcessHealth = {
+/**
+ * Its name, as `ps` shows it.
+ */
+process: string,
+/**
+ * The role.
+ */
+role: string,
+/**
+ * The role's port.
+ */
+port: number,
+/**
+ * Its number to the operating system; `null` while it does not run.
+ */
+pid: number | null,
+/**
+ * How it fares.
+ */
+state: ServiceState,
+/**
+ * Since it was started last; `null` while it does not run.
+ */
+uptime_s: number | null,
+/**
+ * How many times it was started again.
+ */
+restarts: number,
+/**
+ * Age of the oldest of its loops' heartbeats; they beat every 100 ms. `null` before the first.
+ */
+last_heartbeat_age_ms: number | null,
+/**
+ * Why it ended last; `null` when it never did.
+ */
+last_exit_reason: string | null, };
+
+/**
+ * 200 to `GET /virtual-household/process-health`.
+ */
+export type ProcessHealthReport = {
+/**
+ * False when one process serves all roles.
+ */
+multiprocess: boolean,
+/**
+ * Each process of each role. In a node of one process there is a row for each role, all of the same process.
+ */
+processes: Array<ProcessHealth>, };
+
+/**
+ * A process in [`NodeStats`].
+ */
+export type ProcessStats = {
+/**
+ * Its name, as `ps` shows it.
+ */
+process: string,
+/**
+ * The role.
+ */
+role: string,
+/**
+ * Profile sessions that are open.
+ */
+sessions: number,
+/**
+ * Connections that are open.
+ */
+connections: number,
+/**
+ * Load flows to clients that are open.
+ */
+flows_down: number,
+/**
+ * Load flows from clients that are open.
+ */
+flows_up: number,
+/**
+ * Probe connections that are open.
+ */
+probes: number,
+/**
+ * Bytes sent, headers included.
+ */
+sent_bytes: number,
+/**
+ * Bytes received, headers included.
+ */
+received_bytes: number,
+/**
+ * Rate to clients.
+ */
+down_mbps: number,
+/**
+ * Rate from clients.
+ */
+up_mbps: number,
+/**
+ * Profile sessions begun.
+ */
+sessions_begun: number,
+/**
+ * Connections accepted.
+ */
+connections_accepted: number,
+/**
+ * Probes answered.
+ */
+echoes: number,
+/**
+ * How late the loops come to what is due: median. At most this.
+ */
+loop_lag_p50_us: number | null,
+/**
+ * The same: 99th percentile.
+ */
+loop_lag_p99_us: number | null,
+/**
+ * From a probe's arrival to its echo's departure: median. At most this.
+ */
+echo_turnaround_p50_us: number | null,
+/**
+ * The same: 99th percentile.
+ */
+echo_turnaround_p99_us: number | null, };
+
+/**
  * A user of the household and the traffic that stands for what they do.
  */
 export type ProfileDescription = {
@@ -952,6 +1228,91 @@ household: HouseholdReport | null,
 node: NodeSummary, };
 
 /**
+ * A role in [`NodeStats`].
+ */
+export type RoleStats = {
+/**
+ * Its name.
+ */
+role: string,
+/**
+ * Its port.
+ */
+port: number,
+/**
+ * How it fares.
+ */
+state: ServiceState,
+/**
+ * How many processes it has.
+ */
+processes: number,
+/**
+ * Profile sessions that are open.
+ */
+sessions: number,
+/**
+ * Connections that are open.
+ */
+connections: number,
+/**
+ * Load flows to clients that are open.
+ */
+flows_down: number,
+/**
+ * Load flows from clients that are open.
+ */
+flows_up: number,
+/**
+ * Probe connections that are open.
+ */
+probes: number,
+/**
+ * Bytes sent, headers included.
+ */
+sent_bytes: number,
+/**
+ * Bytes received, headers included.
+ */
+received_bytes: number,
+/**
+ * Rate to clients.
+ */
+down_mbps: number,
+/**
+ * Rate from clients.
+ */
+up_mbps: number,
+/**
+ * Profile sessions begun.
+ */
+sessions_begun: number,
+/**
+ * Connections accepted.
+ */
+connections_accepted: number,
+/**
+ * Probes answered.
+ */
+echoes: number,
+/**
+ * How late the loops come to what is due: median. At most this.
+ */
+loop_lag_p50_us: number | null,
+/**
+ * The same: 99th percentile.
+ */
+loop_lag_p99_us: number | null,
+/**
+ * From a probe's arrival to its echo's departure: median. At most this.
+ */
+echo_turnaround_p50_us: number | null,
+/**
+ * The same: 99th percentile.
+ */
+echo_turnaround_p99_us: number | null, };
+
+/**
  * One segment of a stream.
  */
 export type SegmentSample = {
@@ -980,6 +1341,11 @@ sent_bytes: number,
  * Messages.
  */
 messages: number, };
+
+/**
+ * How a role or a process fares.
+ */
+export type ServiceState = "healthy" | "starting" | "restarting" | "draining" | "down";
 
 /**
  * A text message of the client in a profile session.
@@ -1140,7 +1506,7 @@ expires_s: number,
  */
 endpoints: Endpoints,
 /**
- * The timeline to follow.
+ * The timeline to follow; empty for a household, whose timelines are in its catalogue.
  */
 phases: Array<PhaseSpan>,
 /**
@@ -1258,6 +1624,27 @@ goodput_mbps: number | null, };
  * A text message from the client on `/ws/bulk-upload`.
  */
 export type UploaderMessage = { "type": "finish" };
+
+/**
+ * A user in [`HouseholdHealth`].
+ */
+export type UserHealth = {
+/**
+ * The user.
+ */
+user_id: string,
+/**
+ * How the role that serves the user fares: the user's own, or main in its place.
+ */
+state: ServiceState,
+/**
+ * The port that clients are sent to.
+ */
+port: number,
+/**
+ * Whether a process of the user's own serves them.
+ */
+process_isolation: boolean, };
 
 /**
  * What one user went through.

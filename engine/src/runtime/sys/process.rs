@@ -139,6 +139,20 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// Sets the calling thread's scheduling priority, as `nice` counts; threads that it starts inherit it.
+///
+/// # Errors
+/// `PermissionDenied` when it is raised without root or `CAP_SYS_NICE`.
+pub fn set_thread_nice(nice: i8) -> io::Result<()> {
+    // SAFETY: setpriority takes three integers and touches no memory; process 0 is the calling thread.
+    let answer = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, i32::from(nice)) };
+    if answer == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 fn keep_on_exec(fd: RawFd) -> io::Result<()> {
     set_descriptor_flags(fd, 0)
 }

@@ -24,6 +24,13 @@ pub enum ConfigError {
         /// The nearest one that exists.
         suggestion: Option<String>,
     },
+    /// A `[[profile]]` table of the file that cannot be used: `node.toml: profile "maria": port = 0: must be …`.
+    Profile {
+        /// The file.
+        file: String,
+        /// Which profile, which key, its value, and what it must be.
+        reason: String,
+    },
     /// The file could not be read or is not TOML.
     File {
         /// The file.
@@ -65,7 +72,9 @@ impl fmt::Display for ConfigError {
                 f,
                 "{file}: {key}: unknown key; `bufferbloatd check-config` prints all that exist"
             ),
-            Self::File { file, reason } => write!(f, "{file}: {reason}"),
+            Self::Profile { file, reason } | Self::File { file, reason } => {
+                write!(f, "{file}: {reason}")
+            }
         }
     }
 }

@@ -4,9 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use protocol::profile::Profile;
+
 use super::error::{ConfigError, ConfigErrors};
+use super::profiles::{self, RolePorts};
 use super::settings::{Key, Setting};
-use super::sources::{Given, Source, Sources};
+use super::sources::{Given, GivenProfiles, Source, Sources};
 use super::{Bounded, Config, CorsOrigins, Limits, Listen, LogFormat, LogLevel};
 
 /// Longest node name, bytes.
@@ -26,12 +29,14 @@ pub struct Kernel<'a> {
 }
 
 /// A valid configuration with the text and source of each value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// What the node goes by.
     pub config: Config,
     /// In the order of the table.
     pub values: Vec<(Key, Given)>,
+    /// The profiles that the file changes or adds.
+    pub profiles: GivenProfiles,
 }
 
 /// Parses everything.
@@ -49,7 +54,12 @@ pub fn load(sources: &Sources, kernel: &Kernel<'_>) -> Result<Loaded, ConfigErro
         (Some(config), true) => {
             let mut values = parser.values;
             values.sort_by_key(|(key, _)| *key);
-            Ok(Loaded { config, values })
+            let profiles = sources.profiles().clone();
+            Ok(Loaded {
+                config,
+                values,
+                profiles,
+            })
         }
         (Some(_) | None, _) => Err(ConfigErrors(parser.errors)),
     }
@@ -67,6 +77,7 @@ impl Parser<'_> {
         let port = self.port(Key::Port);
         let ping_port = self.port(Key::PingPort);
         self.ports_differ(port, ping_port);
+        let profiles = self.profiles(port, ping_port);
         let listen = self.parse(Key::Listen, listen);
         let node_name = self.parse_or(Key::NodeName, &kernel.host_name, node_name);
         let cores = kernel.cores.clamp(1, 64).to_string();
@@ -94,6 +105,7 @@ impl Parser<'_> {
         Some(Config {
             port: port?,
             ping_port: ping_port?,
+            profiles: profiles?,
             listen: listen?,
             node_name: node_name?,
             loops: loops?,
@@ -134,6 +146,40 @@ impl Parser<'_> {
         self.parse(key, |text| {
             text.parse().map_err(|_| Setting::of(key).requirement())
         })
+    }
+
+    /// Any free ports beside a main port of 0: who doesn't mind the one doesn't mind the others.
+    fn profiles(&mut self, port: Option<u16>, ping_port: Option<u16>) -> Option<Vec<Profile>> {
+        let default = match port {
+            Some(0) => "0".to_owned(),
+            Some(_) | None => profiles::PORTS_FROM.to_string(),
+        };
+        let first = self.parse_or(Key::ProfilePorts, &default, |text| {
+            text.parse()
+                .map_err(|_| Setting::of(Key::ProfilePorts).requirement())
+        })?;
+        let given = self.sources.profiles();
+        let ports = RolePorts {
+            main: port?,
+            ping: ping_port?,
+            first,
+        };
+        match profiles::resolve(&given.definitions, &ports) {
+            Ok(profiles) => Some(profiles),
+            Err(faults) => {
+                let file = given.file.clone();
+                for reason in faults {
+                    if file.is_empty() {
+                        // Without a file there is nothing but the first port that can be at fault.
+                        self.fault(Key::ProfilePorts, reason);
+                    } else {
+                        let file = file.clone();
+                        self.errors.push(ConfigError::Profile { file, reason });
+                    }
+                }
+                None
+            }
+        }
     }
 
     /// One that was asked for must be there. The default gives way, but to a loss-based one only: a load that

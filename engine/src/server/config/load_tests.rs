@@ -66,7 +66,7 @@ fn a_flag_beats_the_environment_beats_the_file() {
     let config = load(&sources, &kernel()).unwrap().config;
     assert_eq!((config.port, config.ping_port), (1, 2));
     assert_eq!(config.processes_max.get(), 3);
-    assert_eq!(config.tests_per_process.get(), 12);
+    assert_eq!(config.tests_per_process.get(), 128);
     assert!(!config.multiprocess);
     assert_eq!(config.congestion_control, "reno");
     assert_eq!(config.limits.tests_max.get(), 7);
@@ -226,4 +226,60 @@ fn where_cubic_is_not_allowed_the_default_is_reno_and_an_explicit_cubic_is_refus
     assert!(effective_toml(&loaded).contains("congestion_control = \"reno\""));
     let error = load(&flags(&[(Key::CongestionControl, "cubic")]), &kernel).unwrap_err();
     assert_eq!(error.to_string(), "--congestion-control cubic: needs root");
+}
+
+const MARIA: &str = r#"
+[[profile]]
+user_id = "maria"
+name = "Maria"
+activity = "Cloud gaming"
+model = "gaming"
+
+[[profile.flow]]
+direction = "down"
+rate_mbps = 20.0
+pattern = "constant"
+messages_per_second = 60
+"#;
+
+#[test]
+fn a_profile_table_is_one_more_user_and_survives_check_config() {
+    let mut sources = Sources::default();
+    sources.add_toml("config.toml", MARIA).unwrap();
+    let loaded = load(&sources, &kernel()).unwrap();
+    let maria = &loaded.config.profiles[4];
+    assert_eq!((maria.user_id.as_str(), maria.port), ("maria", Some(8006)));
+    let text = effective_toml(&loaded);
+    let mut again = Sources::default();
+    again.add_toml("again.toml", &text).unwrap();
+    let again = load(&again, &kernel()).unwrap();
+    assert_eq!(again.config, loaded.config);
+}
+
+#[test]
+fn a_faulty_profile_is_told_with_its_key_value_and_range() {
+    let slow = MARIA.replace("20.0", "0.0");
+    let error = file_error(&slow);
+    assert!(
+        error.starts_with("config.toml: profile \"maria\", flow 1: rate_mbps = 0: must be from"),
+        "{error}"
+    );
+    let unknown = MARIA.replace("activity", "activty");
+    let error = file_error(&unknown);
+    assert!(
+        error.starts_with("config.toml: profile \"maria\": unknown field `activty`"),
+        "{error}"
+    );
+    assert_eq!(
+        file_error("[profile]\nuser_id = \"x\""),
+        "config.toml: profile: each profile is a table of its own that begins with [[profile]]"
+    );
+    assert_eq!(
+        error_of(&flags(&[(Key::ProfilePorts, "65535")]))
+            .lines()
+            .next(),
+        Some(
+            "--profile-ports 65535: profile \"alex\": no port is left for it above profile_ports = 65535; begin lower"
+        )
+    );
 }

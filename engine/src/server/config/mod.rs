@@ -6,6 +6,7 @@
 mod bounded;
 mod error;
 mod load;
+mod profiles;
 mod settings;
 mod show;
 mod sources;
@@ -14,14 +15,16 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use protocol::profile::Profile;
 use serde::{Deserialize, Serialize};
 
 pub use self::bounded::Bounded;
 pub use self::error::{ConfigError, ConfigErrors};
 pub use self::load::{Kernel, Loaded, load};
+pub use self::profiles::PROFILES_MAX;
 pub use self::settings::{Group, Key, Kind, SETTINGS, Setting};
 pub use self::show::effective_toml;
-pub use self::sources::{Given, Source, Sources};
+pub use self::sources::{Given, GivenProfiles, Source, Sources};
 use super::scoreboard::TestLimits;
 
 /// Everything that can be set. Made by [`load`] only (or by [`Config::default`]).
@@ -31,6 +34,9 @@ pub struct Config {
     pub port: u16,
     /// Port of the ping role; 0 lets the kernel choose. Differs from `port` unless both are 0.
     pub ping_port: u16,
+    /// The virtual users, at least one, at most [`PROFILES_MAX`], no two of one name. A port of `None` lets the kernel
+    /// choose; no two others are the same.
+    pub profiles: Vec<Profile>,
     /// Where to listen.
     pub listen: Listen,
     /// The node's name in reports.
@@ -49,9 +55,10 @@ pub struct Config {
     pub limits: Limits,
     /// Whether each role has a process of its own.
     pub multiprocess: bool,
-    /// Most profile processes, shared among the profile roles.
+    /// Most profile processes, shared among the profile roles; see [`super::roles::roles`].
     pub processes_max: Bounded<1, 64>,
-    /// Most profile sessions that one process admits.
+    /// Most profile sessions that one process admits. The earlier system's processes held 12; one of ours holds
+    /// hundreds (a session is a timer and a socket), so this is a bound on memory and fairness, not on what works.
     pub tests_per_process: Bounded<1, 1024>,
     /// Where the ports in use are written when the node is ready, as JSON.
     pub ports_file: Option<PathBuf>,

@@ -9,6 +9,7 @@ use super::{Bounded, Config, Limits};
 pub enum Key {
     Port,
     PingPort,
+    ProfilePorts,
     Listen,
     CongestionControl,
     CorsOrigins,
@@ -197,6 +198,18 @@ pub const SETTINGS: &[Setting] = &[
         ..BASE
     },
     Setting {
+        key: Key::ProfilePorts,
+        name: "profile_ports",
+        flag: "profile-ports",
+        env: "BUFFERBLOATD_PROFILE_PORTS",
+        value_name: "PORT",
+        kind: PORT,
+        default_note: "8001; any free ports where --port is 0",
+        help: "First port of the profiles' processes, the others follow on, but for those that the file gives one; 0 takes \
+               any free ports",
+        ..BASE
+    },
+    Setting {
         key: Key::Listen,
         name: "listen",
         flag: "listen",
@@ -293,7 +306,7 @@ pub const SETTINGS: &[Setting] = &[
         env: "TESTS_PER_PROCESS",
         group: Group::Processes,
         kind: range_of(|config: &Config| config.tests_per_process),
-        default: Some("12"),
+        default: Some("128"),
         help: "Most sessions that one profile process admits",
         ..BASE
     },

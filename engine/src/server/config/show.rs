@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use protocol::profile::ProfileDefinition;
+use serde::Serialize;
+
 use super::load::Loaded;
 use super::settings::{Kind, Setting};
 use super::sources::{Given, Source};
@@ -21,7 +24,21 @@ pub fn effective_toml(loaded: &Loaded) -> String {
         let line = format!("{} = {}", setting.name, value(setting, given));
         let _ = writeln!(text, "{line:<40} # {}", source(setting, given));
     }
+    for definition in &loaded.profiles.definitions {
+        let document = ProfileDocument {
+            profile: [definition],
+        };
+        // A definition came out of TOML and goes back into it.
+        let table = toml::to_string(&document).unwrap_or_default();
+        let _ = write!(text, "\n# {}\n{table}", loaded.profiles.file);
+    }
     text
+}
+
+/// One `[[profile]]` table as a document of its own.
+#[derive(Serialize)]
+struct ProfileDocument<'a> {
+    profile: [&'a ProfileDefinition; 1],
 }
 
 fn value(setting: &Setting, given: &Given) -> toml::Value {

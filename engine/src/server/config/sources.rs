@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use protocol::profile::ProfileDefinition;
+
 use super::error::ConfigError;
 use super::settings::{Key, Kind, SETTINGS, Setting};
 use crate::server::os_error;
+
+/// The array of tables that profiles are written in.
+const PROFILE: &str = "profile";
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +35,19 @@ pub struct Given {
 }
 
 /// All values that were given, the strongest source of each key only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sources {
     given: BTreeMap<Key, Given>,
+    profiles: GivenProfiles,
+}
+
+/// The `[[profile]]` tables as they were given; only the file can give any.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GivenProfiles {
+    /// The file's name; empty without one.
+    pub file: String,
+    /// In the order of the file.
+    pub definitions: Vec<ProfileDefinition>,
 }
 
 impl Sources {
@@ -74,9 +89,11 @@ impl Sources {
             .parse()
             .map_err(|error| vec![not_toml(file, text, &error)])?;
         let mut errors = Vec::new();
+        self.profiles.file = file.to_owned();
         for (name, value) in root {
             let is_table = SETTINGS.iter().any(|setting| setting.table == name);
             match value {
+                value if name == PROFILE => self.add_profiles(file, value, &mut errors),
                 toml::Value::Table(table) if is_table => {
                     for (key, value) in table {
                         self.add_value(file, &name, &key, &value, &mut errors);
@@ -103,6 +120,40 @@ impl Sources {
             })
         };
         self.given.get(&key).cloned().or_else(default)
+    }
+
+    /// The profiles that were given.
+    #[must_use]
+    pub fn profiles(&self) -> &GivenProfiles {
+        &self.profiles
+    }
+
+    fn add_profiles(&mut self, file: &str, value: toml::Value, errors: &mut Vec<ConfigError>) {
+        let fault = |reason: String| ConfigError::Profile {
+            file: file.to_owned(),
+            reason,
+        };
+        let toml::Value::Array(tables) = value else {
+            errors.push(fault(
+                "profile: each profile is a table of its own that begins with [[profile]]"
+                    .to_owned(),
+            ));
+            return;
+        };
+        for (index, table) in tables.into_iter().enumerate() {
+            let which = match table.get("user_id").and_then(toml::Value::as_str) {
+                Some(user_id) => format!("profile \"{user_id}\""),
+                None => format!("[[profile]] number {}", index + 1),
+            };
+            match table.try_into() {
+                Ok(definition) => self.profiles.definitions.push(definition),
+                Err(error) => {
+                    let message: toml::de::Error = error;
+                    let message = message.message().lines().collect::<Vec<_>>().join("; ");
+                    errors.push(fault(format!("{which}: {message}")));
+                }
+            }
+        }
     }
 
     fn add(&mut self, key: Key, text: String, source: Source) {

@@ -6,7 +6,7 @@ use protocol::limits::{DOWNLOAD_BYTES_MAX, FLOWS_PER_DIRECTION_MAX};
 use protocol::message::samples::Direction;
 use protocol::message::socket::NodeMessage;
 
-use super::OpenFault;
+use super::{OpenFault, Parameters};
 use crate::runtime::application::Context;
 use crate::server::flow::LoadFlow;
 use crate::server::node::Node;
@@ -27,6 +27,7 @@ pub fn open_download(
     context: &mut Context<'_>,
     visitor: &mut Visitor,
     request: &Request,
+    _: &Parameters<'_>,
 ) -> Result<WebSocketOptions, OpenFault> {
     let query = Query::new(request.query().unwrap_or_default());
     let invalid = |fault: QueryFault| {
@@ -60,6 +61,7 @@ pub fn open_upload(
     context: &mut Context<'_>,
     visitor: &mut Visitor,
     request: &Request,
+    _: &Parameters<'_>,
 ) -> Result<WebSocketOptions, OpenFault> {
     let query = Query::new(request.query().unwrap_or_default());
     let flow = node

@@ -1,7 +1,7 @@
 //! `GET /health`: whether the node can be used, by what the scoreboard says.
 
 use protocol::http1::Request;
-use serde::Serialize;
+use protocol::message::node_status::{HealthStatus, NodeHealth};
 
 use super::{Answer, Parameters};
 use crate::runtime::application::Context;
@@ -10,23 +10,7 @@ use crate::server::reply::Reply;
 use crate::server::scoreboard::{RoleState, Scoreboard};
 use crate::server::visitor::Visitor;
 
-#[derive(Debug, Serialize)]
-struct Health {
-    status: Status,
-    version: &'static str,
-    uptime_s: u64,
-    reasons: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Ok,
-    Degraded,
-    Down,
-}
-
-/// 200 when every role is served, else 503 with the reasons.
+/// 200 when every process serves, else 503 with the reasons.
 pub fn health(
     node: &mut Node,
     context: &mut Context<'_>,
@@ -34,47 +18,119 @@ pub fn health(
     _: &Request,
     _: &Parameters<'_>,
 ) -> Answer {
-    let (status, reasons) = assess(node.scoreboard());
-    let uptime = context.now - node.scoreboard().started_at();
-    let health = Health {
-        status,
-        version: env!("CARGO_PKG_VERSION"),
+    let scoreboard = node.scoreboard();
+    let mut findings = Findings::default();
+    findings.look_at_processes(scoreboard, |_| true);
+    let uptime = context.now - scoreboard.started_at();
+    let health = NodeHealth {
+        status: findings.status,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_s: uptime.as_secs(),
-        reasons,
+        reasons: findings.reasons,
     };
-    let code = match status {
-        Status::Ok => 200,
-        Status::Degraded | Status::Down => 503,
-    };
-    Answer::Reply(Reply::json(code, &health))
+    Answer::Reply(Reply::json(status_code(health.status), &health))
 }
 
-fn assess(scoreboard: &Scoreboard) -> (Status, Vec<String>) {
-    let mut status = Status::Ok;
-    let mut reasons = Vec::new();
-    let mut worsen = |worse: Status, reason: String| {
-        status = status.max(worse);
-        reasons.push(reason);
-    };
-    for role in scoreboard.roles() {
-        if !role.is_used() {
-            continue;
+/// What a load balancer goes by.
+pub(super) const fn status_code(status: HealthStatus) -> u16 {
+    match status {
+        HealthStatus::Ok => 200,
+        HealthStatus::Degraded | HealthStatus::Down => 503,
+    }
+}
+
+/// The worst that was found, and why.
+#[derive(Debug)]
+pub(super) struct Findings {
+    pub(super) status: HealthStatus,
+    pub(super) reasons: Vec<String>,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self {
+            status: HealthStatus::Ok,
+            reasons: Vec::new(),
         }
-        let name = role.name();
-        match role.state() {
-            RoleState::Healthy | RoleState::Draining => {}
-            RoleState::Starting => worsen(Status::Degraded, format!("role {name} is starting")),
-            RoleState::Restarting => {
-                worsen(Status::Degraded, format!("role {name} is being restarted"));
+    }
+}
+
+impl Findings {
+    /// Something is missing.
+    pub(super) fn degraded(&mut self, reason: String) {
+        self.worsen(HealthStatus::Degraded, reason);
+    }
+
+    /// Looks at every process that serves one of the roles that `is_chosen` picks, and at the node itself.
+    pub(super) fn look_at_processes(
+        &mut self,
+        scoreboard: &Scoreboard,
+        is_chosen: impl Fn(usize) -> bool,
+    ) {
+        for process in scoreboard.processes() {
+            let is_of_interest =
+                (0..scoreboard.roles().len()).any(|role| is_chosen(role) && process.serves(role));
+            if !is_of_interest {
+                continue;
             }
-            RoleState::Down => worsen(
-                Status::Degraded,
-                format!("role {name} is down after five failures in a minute"),
-            ),
+            let name = process.name();
+            let last = process
+                .last_exit()
+                .map_or(String::new(), |reason| format!(" ({reason})"));
+            match process.state() {
+                RoleState::Healthy | RoleState::Draining => {}
+                RoleState::Starting => self.degraded(format!("process {name} is starting{last}")),
+                RoleState::Restarting => {
+                    self.degraded(format!("process {name} is being restarted{last}"));
+                }
+                RoleState::Down => {
+                    self.degraded(format!(
+                        "process {name} is down after five failures in a minute{last}"
+                    ));
+                }
+            }
+        }
+        if scoreboard.is_draining() {
+            let reason = "the node is shutting down".to_owned();
+            self.worsen(HealthStatus::Down, reason);
         }
     }
-    if scoreboard.is_draining() {
-        worsen(Status::Down, "the node is shutting down".to_owned());
+
+    fn worsen(&mut self, worse: HealthStatus, reason: String) {
+        self.status = self.status.max(worse);
+        self.reasons.push(reason);
     }
-    (status, reasons)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::time::Instant;
+
+    use super::*;
+    use crate::server::scoreboard::ExitReason;
+
+    #[test]
+    fn a_process_that_fails_is_named_with_the_reason_while_its_role_is_served() {
+        let board = Scoreboard::create(Instant::from_micros(1), 0).unwrap();
+        board.roles()[0].assign("jake", 8001);
+        board.processes()[0].assign("jake", [0]);
+        board.processes()[1].assign("jake/2", [0]);
+        board.set_process_state(0, RoleState::Healthy);
+        board.processes()[1].set_ended(ExitReason::Signal(9));
+        board.set_process_state(1, RoleState::Down);
+        let mut findings = Findings::default();
+        findings.look_at_processes(&board, |_| true);
+        assert_eq!(findings.status, HealthStatus::Degraded);
+        assert_eq!(
+            findings.reasons,
+            ["process jake/2 is down after five failures in a minute (killed by signal 9)"]
+        );
+        board.set_process_state(1, RoleState::Healthy);
+        let mut findings = Findings::default();
+        findings.look_at_processes(&board, |_| true);
+        assert_eq!(findings.status, HealthStatus::Ok);
+        board.set_draining();
+        findings.look_at_processes(&board, |_| false);
+        assert_eq!(findings.status, HealthStatus::Down);
+    }
 }

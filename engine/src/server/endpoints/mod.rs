@@ -4,9 +4,13 @@
 pub mod bulk;
 pub mod download;
 pub mod health;
+pub mod household;
+pub mod metrics;
 pub mod page;
 pub mod ping;
 pub mod probe;
+pub mod profile;
+pub mod status;
 pub mod tests;
 pub mod upload;
 
@@ -43,8 +47,13 @@ pub type Parameters<'a> = Vec<&'a str>;
 
 type HttpHandler =
     fn(&mut Node, &mut Context<'_>, &mut Visitor, &Request, &Parameters<'_>) -> Answer;
-type WebSocketOpener =
-    fn(&mut Node, &mut Context<'_>, &mut Visitor, &Request) -> Result<WebSocketOptions, OpenFault>;
+type WebSocketOpener = fn(
+    &mut Node,
+    &mut Context<'_>,
+    &mut Visitor,
+    &Request,
+    &Parameters<'_>,
+) -> Result<WebSocketOptions, OpenFault>;
 type WebSocketOpened = fn(&mut Node, &mut Context<'_>, &mut Visitor);
 
 /// One row of the table.
@@ -57,6 +66,8 @@ struct Endpoint {
 
 enum Service {
     Http(&'static [(Method, HttpHandler)]),
+    /// What a path that upgrades to a WebSocket answers when it isn't asked to; stands before that row.
+    HttpUnlessUpgrade(&'static [(Method, HttpHandler)]),
     /// Decides on the handshake, then begins.
     WebSocket(WebSocketOpener, WebSocketOpened),
 }
@@ -94,9 +105,45 @@ const ENDPOINTS: &[Endpoint] = &[
         bulk::begin_upload,
     ),
     web_socket("/ws/ping", EndpointGroup::Ping, probe::open, probe::begin),
+    Endpoint {
+        path: "/ws/virtual-household/{}",
+        group: EndpointGroup::Household,
+        service: Service::HttpUnlessUpgrade(&[(Method::Get, household::redirect)]),
+    },
+    web_socket(
+        "/ws/virtual-household/{}",
+        EndpointGroup::Profile,
+        profile::open,
+        profile::begin,
+    ),
+    http(
+        "/virtual-household/profiles",
+        EndpointGroup::Household,
+        &[(Method::Get, household::profiles)],
+    ),
+    http(
+        "/virtual-household/health",
+        EndpointGroup::Household,
+        &[(Method::Get, household::health)],
+    ),
+    http(
+        "/virtual-household/stats",
+        EndpointGroup::Status,
+        &[(Method::Get, status::stats)],
+    ),
+    http(
+        "/virtual-household/process-health",
+        EndpointGroup::Status,
+        &[(Method::Get, status::process_health)],
+    ),
+    http(
+        "/metrics",
+        EndpointGroup::Status,
+        &[(Method::Get, metrics::metrics)],
+    ),
     http(
         "/health",
-        EndpointGroup::Status,
+        EndpointGroup::Health,
         &[(Method::Get, health::health)],
     ),
     http(
@@ -145,9 +192,14 @@ const fn web_socket(
 pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, request: &Request) {
     visitor.origin = request.header("origin").map(str::to_owned);
     let path = request.path();
+    let is_upgrade = request.header("upgrade").is_some();
     let found = ENDPOINTS
         .iter()
         .filter(|endpoint| node.serves(endpoint.group))
+        .filter(|endpoint| match endpoint.service {
+            Service::HttpUnlessUpgrade(_) => !is_upgrade,
+            Service::Http(_) | Service::WebSocket(..) => true,
+        })
         .find_map(|endpoint| {
             parameters(endpoint.path, path).map(|parameters| (endpoint, parameters))
         });
@@ -156,14 +208,17 @@ pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, 
             page::page(node, request).unwrap_or_else(|| node.test_reply(visitor, not_found())),
         ),
         Some((endpoint, parameters)) => match endpoint.service {
-            Service::Http(methods) => {
+            Service::Http(methods) | Service::HttpUnlessUpgrade(methods) => {
                 match call(node, context, visitor, request, &parameters, methods) {
+                    Answer::Reply(reply) if endpoint.group == EndpointGroup::Status => {
+                        Answer::Reply(reply.for_administration())
+                    }
                     Answer::Reply(reply) => Answer::Reply(node.test_reply(visitor, reply)),
                     Answer::Taken => Answer::Taken,
                 }
             }
             Service::WebSocket(open, begin) => {
-                match upgrade(node, context, visitor, request, open) {
+                match upgrade(node, context, visitor, request, &parameters, open) {
                     Ok(options) => {
                         accept(context, options, |context| begin(node, context, visitor))
                     }
@@ -235,6 +290,7 @@ fn upgrade(
     context: &mut Context<'_>,
     visitor: &mut Visitor,
     request: &Request,
+    parameters: &Parameters<'_>,
     open: WebSocketOpener,
 ) -> Result<WebSocketOptions, OpenFault> {
     match request.method() {
@@ -250,7 +306,7 @@ fn upgrade(
         let (head, body) = fault.reply();
         return Err(OpenFault::Request(Reply { head, body }));
     }
-    open(node, context, visitor, request)
+    open(node, context, visitor, request, parameters)
 }
 
 fn not_found() -> Reply {

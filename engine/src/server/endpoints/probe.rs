@@ -12,7 +12,7 @@ use protocol::message::probe::{Echo, Probe};
 use protocol::message::socket::NodeMessage;
 use protocol::time::Instant;
 
-use super::OpenFault;
+use super::{OpenFault, Parameters};
 use crate::runtime::application::Context;
 use crate::runtime::sys::clock;
 use crate::server::flow::FlowEnd;
@@ -51,6 +51,7 @@ pub fn open(
     context: &mut Context<'_>,
     visitor: &mut Visitor,
     request: &Request,
+    _: &Parameters<'_>,
 ) -> Result<WebSocketOptions, OpenFault> {
     let query = Query::new(request.query().unwrap_or_default());
     let (seat, limits) = node

@@ -147,13 +147,6 @@ fn admit(
     request: &TestRequest,
     host: &str,
 ) -> Reply {
-    if request.mode == Mode::Household {
-        return Reply::error(
-            501,
-            "mode_unavailable",
-            "this node does not offer the virtual household; use mode `single`",
-        );
-    }
     let Ok(id) = new_test_id() else {
         return Reply::error(
             503,
@@ -176,7 +169,11 @@ fn admit(
                 token: node.tokens().issue(id, expires_at),
                 expires_s,
                 endpoints: endpoints(node, host, id),
-                phases: measure::phases::single_user(),
+                phases: match request.mode {
+                    Mode::Single => measure::phases::single_user(),
+                    // A household's timeline depends on its mode; the catalogue has both.
+                    Mode::Household => Vec::new(),
+                },
                 flows_max: FLOWS_PER_DIRECTION_MAX as u32,
             };
             Reply::json(201, &admission)

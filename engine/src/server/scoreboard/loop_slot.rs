@@ -3,10 +3,12 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use protocol::message::profile::SessionEndReason;
 use protocol::time::Instant;
 
 use super::cell::{Counter, Gauge};
 use super::histogram::TimedHistogram;
+use super::recent::RecentBytes;
 use crate::runtime::sys::shared_memory::plain_atomics;
 
 /// Why a connection ended, as far as it is counted; the driver maps the connection's own reason to it.
@@ -94,13 +96,53 @@ impl Closed {
     }
 }
 
+/// Every reason for which a profile session ends, in the order of its counter.
+pub const SESSION_END_REASONS: [SessionEndReason; 8] = [
+    SessionEndReason::Stopped,
+    SessionEndReason::TestEnded,
+    SessionEndReason::Inactive,
+    SessionEndReason::DurationLimit,
+    SessionEndReason::PeerStalled,
+    SessionEndReason::PeerVanished,
+    SessionEndReason::ProtocolError,
+    SessionEndReason::Shutdown,
+];
+
+const fn session_end_index(reason: SessionEndReason) -> usize {
+    match reason {
+        SessionEndReason::Stopped => 0,
+        SessionEndReason::TestEnded => 1,
+        SessionEndReason::Inactive => 2,
+        SessionEndReason::DurationLimit => 3,
+        SessionEndReason::PeerStalled => 4,
+        SessionEndReason::PeerVanished => 5,
+        SessionEndReason::ProtocolError => 6,
+        SessionEndReason::Shutdown => 7,
+    }
+}
+
+/// The name of a reason in metrics and statistics: as it is on the wire.
+#[must_use]
+pub const fn session_end_name(reason: SessionEndReason) -> &'static str {
+    match reason {
+        SessionEndReason::Stopped => "stopped",
+        SessionEndReason::TestEnded => "test_ended",
+        SessionEndReason::Inactive => "inactive",
+        SessionEndReason::DurationLimit => "duration_limit",
+        SessionEndReason::PeerStalled => "peer_stalled",
+        SessionEndReason::PeerVanished => "peer_vanished",
+        SessionEndReason::ProtocolError => "protocol_error",
+        SessionEndReason::Shutdown => "shutdown",
+    }
+}
+
 plain_atomics! {
     /// One event loop. Written by that loop alone; the supervisor assigns it before the loop starts.
     #[derive(Debug)]
     pub struct LoopSlot {
         /// 1 + the role's index; 0 when the slot belongs to no loop.
         role: AtomicU64,
-        pid: AtomicU64,
+        process: AtomicU64,
         heartbeat_ns: AtomicU64,
         /// Connections open now.
         pub connections: Gauge,
@@ -112,10 +154,9 @@ plain_atomics! {
         pub probes: Gauge,
         /// Profile sessions open now.
         pub sessions: Gauge,
-        /// Bytes received, payload and all.
-        pub received_bytes: Counter,
-        /// Bytes sent, payload and all.
-        pub sent_bytes: Counter,
+        received_bytes: Counter,
+        sent_bytes: Counter,
+        recent: RecentBytes,
         /// Connections accepted.
         pub accepted: Counter,
         /// Probes answered.
@@ -123,6 +164,9 @@ plain_atomics! {
         /// Turns of the loop.
         pub turns: Counter,
         closed: [Counter; Closed::COUNT],
+        /// Profile sessions begun.
+        pub sessions_begun: Counter,
+        sessions_ended: [Counter; SESSION_END_REASONS.len()],
         /// How late the loop came to what was due.
         pub lag: TimedHistogram,
         /// From a probe's arrival to its echo's departure.
@@ -156,6 +200,42 @@ impl LoopSlot {
         self.closed[reason as usize].value()
     }
 
+    /// Counts bytes that went over its sockets, payload and all.
+    pub fn count_bytes(&self, now: Instant, received: u64, sent: u64) {
+        self.received_bytes.add(received);
+        self.sent_bytes.add(sent);
+        self.recent.add(now, received, sent);
+    }
+
+    /// Bytes received since the node started, payload and all.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes.value()
+    }
+
+    /// Bytes sent since the node started, payload and all.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.value()
+    }
+
+    /// Bytes received and sent within the last whole second before `now`.
+    #[must_use]
+    pub fn bytes_last_second(&self, now: Instant) -> (u64, u64) {
+        self.recent.last_second(now)
+    }
+
+    /// Counts a profile session that ended.
+    pub fn count_session_ended(&self, reason: SessionEndReason) {
+        self.sessions_ended[session_end_index(reason)].add(1);
+    }
+
+    /// How many profile sessions ended for `reason`.
+    #[must_use]
+    pub fn sessions_ended(&self, reason: SessionEndReason) -> u64 {
+        self.sessions_ended[session_end_index(reason)].value()
+    }
+
     /// Index of the role whose loop this is; `None` when it is nobody's.
     #[must_use]
     pub fn role(&self) -> Option<usize> {
@@ -164,23 +244,19 @@ impl LoopSlot {
             .checked_sub(1)
     }
 
-    /// The process it runs in; 0 before it is started.
+    /// Index of the process that it runs in.
     #[must_use]
-    pub fn pid(&self) -> u32 {
-        u32::try_from(self.pid.load(Relaxed)).unwrap_or(0)
+    pub fn process(&self) -> usize {
+        usize::try_from(self.process.load(Relaxed)).unwrap_or(usize::MAX)
     }
 
     /// Gives the slot to a loop of a role that is about to start: the gauges of its predecessor go to zero, its
     /// counters and histograms go on. The supervisor calls this while nobody else writes the slot.
-    pub fn assign(&self, role: usize) {
+    pub fn assign(&self, role: usize, process: usize) {
+        self.process.store(process as u64, Relaxed);
         self.role.store(role as u64 + 1, Release);
         self.heartbeat_ns.store(0, Release);
         self.release_gauges();
-    }
-
-    /// Whose process it is now.
-    pub fn set_pid(&self, pid: u32) {
-        self.pid.store(u64::from(pid), Relaxed);
     }
 
     /// What a dead loop had open is gone with it.
@@ -206,13 +282,13 @@ mod tests {
     fn a_reassigned_slot_keeps_its_counters_and_loses_its_gauges() {
         let slot = SharedMapping::<LoopSlot>::create().unwrap();
         assert_eq!(slot.role(), None);
-        slot.assign(1);
+        slot.assign(1, 3);
         slot.beat(Instant::from_micros(5));
         slot.connections.increment();
         slot.accepted.add(3);
         slot.count_closed(Closed::WriteStalled);
-        slot.assign(1);
-        assert_eq!(slot.role(), Some(1));
+        slot.assign(1, 3);
+        assert_eq!((slot.role(), slot.process()), (Some(1), 3));
         assert_eq!(slot.heartbeat(), None);
         assert_eq!(slot.connections.value(), 0);
         assert_eq!(slot.accepted.value(), 3);
@@ -223,6 +299,15 @@ mod tests {
     fn every_reason_is_at_its_own_counter() {
         for (index, reason) in Closed::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, index, "{}", reason.name());
+        }
+    }
+
+    #[test]
+    fn every_end_of_a_session_is_at_its_own_counter_with_its_name_on_the_wire() {
+        for (index, reason) in SESSION_END_REASONS.into_iter().enumerate() {
+            assert_eq!(session_end_index(reason), index);
+            let name = serde_json::to_value(reason).unwrap();
+            assert_eq!(name, session_end_name(reason));
         }
     }
 }

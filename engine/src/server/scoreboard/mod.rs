@@ -7,6 +7,8 @@ mod cell;
 mod flow_record;
 mod histogram;
 mod loop_slot;
+mod process_slot;
+mod recent;
 mod role_slot;
 mod test_row;
 mod test_table;
@@ -25,8 +27,9 @@ pub use self::flow_record::{FlowRecord, FlowSlot};
 pub use self::histogram::{
     BUCKET_BOUNDS_US, BUCKETS, Counts, RING_SECONDS, TimedHistogram, second_of,
 };
-pub use self::loop_slot::{Closed, LoopSlot};
-pub use self::role_slot::{ExitReason, RoleSlot, RoleState};
+pub use self::loop_slot::{Closed, LoopSlot, SESSION_END_REASONS, session_end_name};
+pub use self::process_slot::{ExitReason, ProcessSlot};
+pub use self::role_slot::{RoleSlot, RoleState};
 pub use self::test_table::{
     FLOW_RECORDS_MAX, Refusal, RefusalReason, TESTS_MAX, TestId, TestLimits, TestSeat, TestTable,
 };
@@ -34,9 +37,11 @@ use crate::runtime::sys::shared_memory::{SharedMapping, plain_atomics};
 
 /// Most roles a node can have.
 pub const ROLES_MAX: usize = 16;
-/// Most event loops a node can have, all roles together.
-pub const LOOPS_MAX: usize = 128;
-const MAGIC_AND_VERSION: u64 = u64::from_le_bytes(*b"bbdscor1");
+/// Most processes a node can have: main, ping and 64 of the profiles, rounded up.
+pub const PROCESSES_MAX: usize = 80;
+/// Most event loops a node can have, all roles together: 64 of main, one of ping, 64 of the profiles, rounded up.
+pub const LOOPS_MAX: usize = 136;
+const MAGIC_AND_VERSION: u64 = u64::from_le_bytes(*b"bbdscor2");
 
 plain_atomics! {
     #[derive(Debug)]
@@ -47,6 +52,7 @@ plain_atomics! {
         secret: [AtomicU64; 4],
         draining: AtomicU64,
         roles: [RoleSlot; ROLES_MAX],
+        processes: [ProcessSlot; PROCESSES_MAX],
         loops: [LoopSlot; LOOPS_MAX],
         tests: TestTable,
     }
@@ -137,6 +143,73 @@ impl Scoreboard {
     #[must_use]
     pub fn roles(&self) -> &[RoleSlot; ROLES_MAX] {
         &self.mapping.roles
+    }
+
+    /// The role of this name.
+    #[must_use]
+    pub fn role_named(&self, name: &str) -> Option<(usize, &RoleSlot)> {
+        self.roles()
+            .iter()
+            .enumerate()
+            .find(|(_, role)| role.is_used() && role.name() == name)
+    }
+
+    /// The processes' rows, unused ones at the end.
+    #[must_use]
+    pub fn processes(&self) -> &[ProcessSlot; PROCESSES_MAX] {
+        &self.mapping.processes
+    }
+
+    /// The processes that serve a role, with their slots' numbers.
+    pub fn processes_of(&self, role: usize) -> impl Iterator<Item = (usize, &ProcessSlot)> {
+        self.processes()
+            .iter()
+            .enumerate()
+            .filter(move |(_, process)| process.serves(role))
+    }
+
+    /// Publishes how a process fares, and with it the roles that it serves. The supervisor alone calls this.
+    pub fn set_process_state(&self, process: usize, state: RoleState) {
+        let slot = &self.processes()[process];
+        slot.set_state(state);
+        for (index, role) in self.roles().iter().enumerate() {
+            if slot.serves(index) {
+                let states = self.processes_of(index).map(|(_, process)| process.state());
+                role.set_state(states.min().unwrap_or(state));
+            }
+        }
+    }
+
+    /// Whether the process of loop `loop_index` may admit one more session of that loop's role, when it may have
+    /// `sessions_max`.
+    #[must_use]
+    pub fn has_room(&self, loop_index: usize, sessions_max: u64) -> bool {
+        let own = &self.loops()[loop_index];
+        let sessions: u64 = self
+            .loops()
+            .iter()
+            .filter(|slot| slot.role() == own.role() && slot.process() == own.process())
+            .map(|slot| slot.sessions.value())
+            .sum();
+        sessions < sessions_max
+    }
+
+    /// Whether a role is there and has room for one more session, when each of its processes may have `sessions_max`:
+    /// its clients are to be sent to it. One that is being restarted is there, for its connections wait in the backlog.
+    #[must_use]
+    pub fn role_has_room(&self, role: usize, sessions_max: u64) -> bool {
+        if !self.roles()[role].is_used() || self.roles()[role].state() == RoleState::Down {
+            return false;
+        }
+        let open: u64 = self
+            .loops_of(role)
+            .map(|(_, slot)| slot.sessions.value())
+            .sum();
+        let processes = self
+            .processes_of(role)
+            .filter(|(_, process)| process.state() != RoleState::Down)
+            .count();
+        open < sessions_max * processes as u64
     }
 
     /// The loops' rows, unused ones at the end.
@@ -240,8 +313,8 @@ mod tests {
     fn lag_is_asked_of_the_chosen_loops_only() {
         let board = board();
         let now = Instant::from_micros(10_000_000);
-        board.loops()[0].assign(0);
-        board.loops()[1].assign(1);
+        board.loops()[0].assign(0, 0);
+        board.loops()[1].assign(1, 1);
         board.loops()[0].lag.record_us(now, 90);
         board.loops()[1].lag.record_us(now, 4_000);
         let of_role = |role| move |_: usize, slot: &LoopSlot| slot.role() == Some(role);
@@ -249,5 +322,50 @@ mod tests {
         assert_eq!(board.lag_quantile_us(of_role(1), 10, 10, 0.99), Some(5_000));
         assert_eq!(board.lag_quantile_us(of_role(2), 10, 10, 0.99), None);
         assert_eq!(board.loops_of(1).count(), 1);
+    }
+
+    #[test]
+    fn a_role_is_down_when_all_of_its_processes_are() {
+        let board = board();
+        board.roles()[2].assign("jake", 8001);
+        board.processes()[2].assign("jake", [2]);
+        board.processes()[3].assign("jake/2", [2]);
+        for (process, state, expected) in [
+            (2, RoleState::Healthy, RoleState::Healthy),
+            (3, RoleState::Down, RoleState::Healthy),
+            (2, RoleState::Restarting, RoleState::Restarting),
+            (2, RoleState::Down, RoleState::Down),
+            (3, RoleState::Starting, RoleState::Starting),
+        ] {
+            board.set_process_state(process, state);
+            assert_eq!(board.roles()[2].state(), expected);
+        }
+        assert_eq!(board.processes_of(2).count(), 2);
+        assert_eq!(board.role_named("jake").map(|(index, _)| index), Some(2));
+    }
+
+    #[test]
+    fn a_full_process_has_no_room_and_a_role_is_full_when_all_of_its_processes_are() {
+        let board = board();
+        board.roles()[2].assign("jake", 8001);
+        for (slot, process) in [(5, 2), (6, 3)] {
+            board.processes()[process].assign("jake", [2]);
+            board.set_process_state(process, RoleState::Healthy);
+            board.loops()[slot].assign(2, process);
+        }
+        board.loops()[5].sessions.set(3);
+        assert!(!board.has_room(5, 3) && board.has_room(6, 3));
+        assert!(board.role_has_room(2, 3));
+        board.loops()[6].sessions.set(3);
+        assert!(!board.role_has_room(2, 3));
+        board.loops()[6].sessions.set(0);
+        board.set_process_state(3, RoleState::Down);
+        assert!(
+            !board.role_has_room(2, 3),
+            "a process that is down has no room"
+        );
+        board.set_process_state(2, RoleState::Down);
+        assert!(!board.role_has_room(2, 100));
+        assert!(!board.role_has_room(9, 100), "there is no such role");
     }
 }

@@ -8,8 +8,9 @@ use std::sync::mpsc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::handover::{HANDOVER_VARIABLE, Handover};
-use crate::runtime::sys::process::{die_with_parent, name_thread};
+use crate::runtime::sys::process::{die_with_parent, name_thread, set_thread_nice};
 use crate::server::context::{RoleContext, RoleEnd};
+use crate::server::roles::Role;
 use crate::server::{log, os_error, serve};
 
 /// Runs the roles of the handover whose descriptor has this number.
@@ -56,6 +57,16 @@ fn drain_flag() -> std::io::Result<Arc<AtomicBool>> {
     Ok(drain)
 }
 
+/// The loops' threads inherit it. Without the right to it the node works all the same, if with less even echoes.
+fn set_priority(role: &Role) {
+    if role.nice != 0
+        && let Err(error) = set_thread_nice(role.nice)
+    {
+        let (name, nice, reason) = (&role.name, role.nice, os_error::reason(&error));
+        tracing::info!(role = name, nice, reason, "runs at the usual priority");
+    }
+}
+
 /// One thread for each role. The first that fails takes the process with it: the supervisor starts all anew.
 fn run_roles(contexts: Vec<RoleContext>) -> ExitCode {
     let (ends, ended) = mpsc::channel();
@@ -66,6 +77,7 @@ fn run_roles(contexts: Vec<RoleContext>) -> ExitCode {
         let spawned = std::thread::Builder::new()
             .name(name.clone())
             .spawn(move || {
+                set_priority(&context.role);
                 let run = std::panic::AssertUnwindSafe(|| serve::run(context));
                 let end = std::panic::catch_unwind(run)
                     .unwrap_or_else(|_| RoleEnd::Failed("panicked".to_owned()));

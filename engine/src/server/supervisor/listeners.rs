@@ -3,9 +3,9 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::server::config::{Config, Listen};
 use crate::server::os_error;
@@ -53,7 +53,7 @@ impl fmt::Display for ListenError {
         let flag = match self.role.as_str() {
             MAIN => "--port",
             PING => "--ping-port",
-            _ => "the profile's port",
+            _ => "--profile-ports or the profile's port in the file",
         };
         match self.error.kind() {
             io::ErrorKind::PermissionDenied => {
@@ -122,7 +122,8 @@ fn open_all(
     // `[::]` beside an IPv4 address must leave IPv4 alone, or the two would collide.
     let is_ipv6_only = addresses.iter().any(IpAddr::is_ipv4);
     let mut port = role.port;
-    let mut loops: Vec<Vec<TcpListener>> = (0..role.loops).map(|_| Vec::new()).collect();
+    let count = role.processes * role.loops;
+    let mut loops: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
     for ip in addresses {
         let failed = |error: io::Error, port: u16| ListenError {
             role: role.name.clone(),
@@ -151,6 +152,24 @@ fn probe(address: SocketAddr, is_ipv6_only: bool) -> io::Result<u16> {
         .ok_or_else(|| io::Error::other("the kernel gave no port"))
 }
 
+/// Stops listening, and stays bound: what waits in the backlog is reset, and the kernel sends new connections to the
+/// role's other listeners, or refuses them where there are none.
+///
+/// # Errors
+/// What `shutdown(2)` answers.
+pub(super) fn silence(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).shutdown(Shutdown::Both)
+}
+
+/// Listens again after [`silence`].
+///
+/// # Errors
+/// What `listen(2)` answers: `AddrInUse` when another program took the port meanwhile, for a port that nobody listens on
+/// can be bound a second time.
+pub(super) fn listen_again(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).listen(BACKLOG)
+}
+
 fn listen(address: SocketAddr, is_ipv6_only: bool, is_shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -171,6 +190,8 @@ fn listen(address: SocketAddr, is_ipv6_only: bool, is_shared: bool) -> io::Resul
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
     use crate::server::config::Bounded;
     use crate::server::roles::roles;
@@ -228,5 +249,28 @@ mod tests {
             error.to_string(),
             "192.0.2.1:0: no interface of this machine has this address; change --listen"
         );
+    }
+
+    #[test]
+    fn a_silenced_listener_leaves_connections_to_the_others() {
+        let config = config(Listen::Addresses(vec!["127.0.0.1".parse().unwrap()]));
+        let opened = open(&roles(&config)[0], &config).unwrap();
+        let address = (Ipv4Addr::LOCALHOST, opened.port);
+        let (silenced, others) = opened.loops.split_first().unwrap();
+        silence(&silenced[0]).unwrap();
+        let connections: Vec<TcpStream> = (0..32)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        let accepted = others
+            .iter()
+            .map(|listeners| std::iter::from_fn(|| listeners[0].accept().ok()).count());
+        assert_eq!(accepted.sum::<usize>(), connections.len());
+        for listeners in others {
+            silence(&listeners[0]).unwrap();
+        }
+        assert!(TcpStream::connect(address).is_err());
+        listen_again(&silenced[0]).unwrap();
+        assert!(TcpStream::connect(address).is_ok());
+        assert!(silenced[0].accept().is_ok());
     }
 }

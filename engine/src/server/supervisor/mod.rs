@@ -104,7 +104,8 @@ impl Supervisor {
         };
         let processes = groups
             .into_iter()
-            .map(|roles| Process::new(now, roles, &scoreboard))
+            .enumerate()
+            .map(|(index, roles)| Process::new(now, index, roles, &scoreboard))
             .collect();
         Ok(Self {
             loaded,
@@ -164,7 +165,12 @@ impl Supervisor {
                 process.poll(now, &self.loaded.config, &self.ports, &self.scoreboard);
             }
         }
-        if !self.is_ready && self.processes.iter().all(Process::is_healthy) {
+        // Main is the first, and serves the users of those that are down.
+        let is_settled = |process: &Process| process.is_healthy() || process.is_down();
+        if !self.is_ready
+            && self.processes.first().is_some_and(Process::is_healthy)
+            && self.processes.iter().all(is_settled)
+        {
             self.is_ready = true;
             self.tell_ready();
         }
@@ -255,6 +261,10 @@ impl Supervisor {
                 );
             }
         }
+        if self.loaded.profiles.definitions != fresh.profiles.definitions {
+            is_changed = true;
+            tracing::warn!(key = "[[profile]]", "takes effect at a restart");
+        }
         if !is_changed {
             tracing::info!("configuration read again: nothing changed");
         }
@@ -320,20 +330,24 @@ fn open_all(config: &Config) -> Result<Vec<(Role, RoleListeners)>, ListenError> 
     }
 }
 
-/// Gives every loop of every role a slot of its own.
+/// Gives every loop of every role a slot of its own, and every process of a role its loops.
 fn seat(opened: Vec<(Role, RoleListeners)>) -> Vec<SeatedRole> {
     let mut slots = 0..;
-    opened
-        .into_iter()
-        .map(|(role, opened)| SeatedRole {
-            role,
-            port: opened.port,
-            seats: opened
-                .loops
-                .into_iter()
-                .zip(&mut slots)
-                .map(|(listeners, slot)| LoopSeat { slot, listeners })
-                .collect(),
-        })
-        .collect()
+    let mut seated = Vec::new();
+    for (role, opened) in opened {
+        let mut seats = opened
+            .loops
+            .into_iter()
+            .zip(&mut slots)
+            .map(|(listeners, slot)| LoopSeat { slot, listeners });
+        for number in 1..=role.processes {
+            seated.push(SeatedRole {
+                role: role.clone(),
+                port: opened.port,
+                number,
+                seats: seats.by_ref().take(role.loops).collect(),
+            });
+        }
+    }
+    seated
 }

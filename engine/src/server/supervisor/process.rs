@@ -8,6 +8,7 @@ use std::process::{Child, ExitStatus};
 use protocol::time::Instant;
 
 use super::handover::{HANDOVER_VARIABLE, HandedLoop, HandedRole, Handover, descriptors};
+use super::listeners;
 use super::restart::{Action, RestartPolicy, Standing};
 use crate::runtime::sys::process::{ChildCommand, send_signal};
 use crate::server::config::Config;
@@ -16,51 +17,71 @@ use crate::server::os_error;
 use crate::server::roles::Role;
 use crate::server::scoreboard::{ExitReason, RoleState, Scoreboard};
 
-/// A role with its sockets and slots, which outlive every child.
+/// What one process has of a role: its sockets and slots, which outlive every child.
 #[derive(Debug)]
 pub(super) struct SeatedRole {
     pub(super) role: Role,
     pub(super) port: u16,
+    /// Which of the role's processes it is for, from 1.
+    pub(super) number: usize,
     pub(super) seats: Vec<LoopSeat>,
+}
+
+impl SeatedRole {
+    /// `jake`, or `jake/2`.
+    fn name(&self) -> String {
+        match self.number {
+            1 => self.role.name.clone(),
+            number => format!("{}/{number}", self.role.name),
+        }
+    }
 }
 
 /// One process. With several roles it is the node in single-process mode.
 #[derive(Debug)]
 pub(super) struct Process {
+    /// Its slot on the scoreboard.
+    index: usize,
     roles: Vec<SeatedRole>,
     policy: RestartPolicy,
     child: Option<Child>,
     was_started: bool,
     /// Why the supervisor killed the child whose end it awaits.
     killed_for: Option<ExitReason>,
+    /// Given up: its sockets do not listen.
+    is_silenced: bool,
 }
 
 impl Process {
     /// To be started by the first poll.
-    pub(super) fn new(now: Instant, roles: Vec<SeatedRole>, board: &Scoreboard) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        index: usize,
+        roles: Vec<SeatedRole>,
+        board: &Scoreboard,
+    ) -> Self {
         for seated in &roles {
-            let slot = &board.roles()[seated.role.index];
-            slot.assign(&seated.role.name, seated.port);
-            slot.set_state(RoleState::Starting);
+            board.roles()[seated.role.index].assign(&seated.role.name, seated.port);
         }
         let process = Self {
+            index,
             roles,
             policy: RestartPolicy::new(now),
             child: None,
             was_started: false,
             killed_for: None,
+            is_silenced: false,
         };
+        let served = process.roles.iter().map(|seated| seated.role.index);
+        board.processes()[index].assign(&process.name(), served);
+        process.publish(board, RoleState::Starting);
         process.assign_loops(board);
         process
     }
 
-    /// `main`, or `main+ping`.
+    /// `main`, `jake/2`, or `main+ping+alex`.
     pub(super) fn name(&self) -> String {
-        let names: Vec<&str> = self
-            .roles
-            .iter()
-            .map(|role| role.role.name.as_str())
-            .collect();
+        let names: Vec<String> = self.roles.iter().map(SeatedRole::name).collect();
         names.join("+")
     }
 
@@ -70,6 +91,11 @@ impl Process {
 
     pub(super) fn is_healthy(&self) -> bool {
         matches!(self.policy.standing(), Standing::Healthy { .. })
+    }
+
+    /// Given up, but for a trial now and then.
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.policy.standing(), Standing::Down { .. }) || self.policy.is_on_trial()
     }
 
     /// Does what the policy says is due.
@@ -131,17 +157,15 @@ impl Process {
 
     fn start(&mut self, now: Instant, config: &Config, ports: &[RolePort], board: &Scoreboard) {
         self.assign_loops(board);
-        match self.spawn(config, ports, board) {
+        let spawned = self
+            .set_silenced(false)
+            .and_then(|()| self.spawn(config, ports, board));
+        match spawned {
             Ok(child) => {
                 let pid = child.id();
                 tracing::info!(process = self.name(), pid, "started");
                 self.policy.handle_started(now);
-                for seated in &self.roles {
-                    board.roles()[seated.role.index].set_started(now, pid, self.was_started);
-                    for seat in &seated.seats {
-                        board.loops()[seat.slot].set_pid(pid);
-                    }
-                }
+                board.processes()[self.index].set_started(now, pid, self.was_started);
                 self.child = Some(child);
                 self.was_started = true;
                 // Nobody is sent to a process that was down before it has shown that it lives.
@@ -178,7 +202,7 @@ impl Process {
         );
         let mut arguments = vec!["bufferbloatd".to_owned()];
         for seated in &self.roles {
-            arguments.push(seated.role.name.clone());
+            arguments.push(seated.name());
             arguments.push(format!(":{}", seated.port));
         }
         ChildCommand {
@@ -195,8 +219,8 @@ impl Process {
             for seat in &seated.seats {
                 board.release_loop(seat.slot);
             }
-            board.roles()[seated.role.index].set_ended(reason);
         }
+        board.processes()[self.index].set_ended(reason);
         if board.is_draining() {
             tracing::info!(process = self.name(), reason = %reason, "ended");
             return;
@@ -211,6 +235,11 @@ impl Process {
                     "down: failed too often"
                 );
                 self.publish(board, RoleState::Down);
+                // A connection that waited here would wait in vain, while others of its role could serve it.
+                if let Err(error) = self.set_silenced(true) {
+                    let reason = os_error::reason(&error);
+                    tracing::error!(process = self.name(), reason, "cannot stop listening");
+                }
             }
             Standing::Waiting { until } => {
                 tracing::warn!(
@@ -252,15 +281,39 @@ impl Process {
     fn assign_loops(&self, board: &Scoreboard) {
         for seated in &self.roles {
             for seat in &seated.seats {
-                board.loops()[seat.slot].assign(seated.role.index);
+                board.loops()[seat.slot].assign(seated.role.index, self.index);
             }
         }
     }
 
     fn publish(&self, board: &Scoreboard, state: RoleState) {
-        for seated in &self.roles {
-            board.roles()[seated.role.index].set_state(state);
+        board.set_process_state(self.index, state);
+    }
+
+    /// Stops listening, or begins again; on all of its sockets, and the first fault is told.
+    fn set_silenced(&mut self, is_silenced: bool) -> io::Result<()> {
+        if self.is_silenced == is_silenced {
+            return Ok(());
         }
+        let seats = self.roles.iter().flat_map(|seated| &seated.seats);
+        let mut listeners = seats.flat_map(|seat| &seat.listeners);
+        let changed = if is_silenced {
+            listeners.try_for_each(listeners::silence)
+        } else {
+            listeners
+                .clone()
+                .try_for_each(listeners::listen_again)
+                .inspect_err(|_| {
+                    for listener in listeners {
+                        // Those that do not listen say so.
+                        let _ = listeners::silence(listener);
+                    }
+                })
+        };
+        if changed.is_ok() {
+            self.is_silenced = is_silenced;
+        }
+        changed
     }
 
     /// `None` while a loop has not beaten at all.

@@ -1,0 +1,37 @@
+//! A client's WebSocket after its handshake; the input's first bit says whether binary messages are discarded.
+#![no_main]
+
+use protocol::connection::{BinarySink, Connection, WebSocketOptions};
+use protocol::time::Instant;
+use protocol_fuzz::Driver;
+
+const ACCEPTED: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let Some((&first, input)) = input.split_first() else {
+        return;
+    };
+    let binary = if first & 1 == 0 {
+        BinarySink::Deliver
+    } else {
+        BinarySink::Discard
+    };
+    let options = WebSocketOptions {
+        binary,
+        extra_fields: Vec::new(),
+    };
+    let mut driver = Driver::new(Connection::client(Instant::ORIGIN));
+    let asked = driver.connection().request_websocket(
+        Instant::ORIGIN,
+        "/ws",
+        "a",
+        *b"the sample nonce",
+        options,
+    );
+    assert!(asked.is_ok());
+    driver.feed_all(ACCEPTED);
+    assert!(driver.connection().is_websocket());
+    driver.run(input);
+});
