@@ -86,7 +86,10 @@ export class TestRun {
   readonly #handleUpdate: () => void;
   readonly #abort = new AbortController();
   readonly #ticker = new Ticker(() => this.elapsed_us);
-  readonly #reached: FlowsReached = { down: FLOWS_AT_START, up: FLOWS_AT_START };
+  readonly #reached: FlowsReached = {
+    down: { flows: FLOWS_AT_START, isFast: false },
+    up: { flows: FLOWS_AT_START, isFast: false },
+  };
   #loads: Load[] = [];
   #startEpochUs = 0;
   #startedAt = new Date(0);
@@ -235,6 +238,7 @@ export class TestRun {
     const { endpoints, test_id, token, flows_max } = admission;
     const query = `?test_id=${test_id}`;
     const httpFlowsMax = HTTP_FLOWS_MAX / stretch.directions.length;
+    const reached = this.#reached[direction];
     return new Load(this.elapsed_us, {
       direction,
       urls:
@@ -247,7 +251,7 @@ export class TestRun {
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
       // Where no WebSocket opened for the probes, none will for the load.
       flowsMax: this.probeTransport === "http" ? httpFlowsMax : flows_max,
-      flowsAtStart: this.#reached[direction],
+      flowsAtStart: reached.isFast ? Math.min(reached.flows, httpFlowsMax) : reached.flows,
       registry: this.registry,
       bins: this.bins,
       crew: this.#crew.take(direction),
@@ -392,9 +396,11 @@ export class TestRun {
     this.#tickEpochUs = now;
     const { phase } = this;
     if (phase !== null && isRamping(phase)) {
-      for (const load of this.#loads) load.grow(this.elapsed_us);
+      for (const load of this.#loads) {
+        load.grow(this.elapsed_us);
+        this.#reached[load.direction] = load.reached;
+      }
     }
-    for (const load of this.#loads) this.#reached[load.direction] = load.flows;
     this.#ticker.tick();
     this.#handleUpdate();
   }

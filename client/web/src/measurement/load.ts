@@ -54,9 +54,9 @@ export class Load {
     return this.#context.direction;
   }
 
-  /** Flows that should be open. */
-  get flows(): number {
-    return this.#count.flows;
+  /** Where a later phase should start. */
+  get reached(): { flows: number; isFast: boolean } {
+    return { flows: this.#count.flows, isFast: this.#count.isFast };
   }
 
   /** Flows with a connection. */
