@@ -45,7 +45,7 @@ describe("TestRun", () => {
     await outcome;
     const slack_us = END_BOUND_MS * 1000;
     const spans = fake.workerLogs
-      .filter((log) => log.kind !== "probe")
+      .filter((log) => log.kind === "download" || log.kind === "upload")
       .map((log) => [log.kind, Math.round((log.started_us ?? 0) / 1e6), Math.floor(((log.gone_us ?? 0) - slack_us / 2) / 1e6) + 1]);
     expect(spans).toEqual([
       ["download", 5, 20],
@@ -197,10 +197,19 @@ describe("TestRun", () => {
   it("starts every worker before the test's clock", async () => {
     const { fake, outcome } = begin();
     await pass(2);
-    expect(fake.workerLogs.filter((log) => log.kind !== "probe")).toHaveLength(8);
+    expect(fake.workerLogs).toHaveLength(10);
     await pass(50);
     await outcome;
-    expect(fake.workerLogs).toHaveLength(9);
+    expect(fake.workerLogs).toHaveLength(10);
+  });
+
+  it("asks for the node's count from the first upload on", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const count = fake.workerLogs.find((log) => log.kind === "count");
+    expect(Math.round((count?.started_us ?? 0) / 1e6)).toBe(20);
+    expect(count?.gone_us).toBeGreaterThan(40e6);
   });
 
   it("gives the test up when the device slept through part of it", async () => {

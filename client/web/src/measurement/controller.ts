@@ -12,6 +12,7 @@ import type {
   TestSamples,
 } from "../protocol";
 import { ApiError, type Api } from "./api";
+import { CountLink } from "./count_link";
 import { Crew } from "./crew";
 import { FLOWS_AT_START, type FlowsReached } from "./flow_count";
 import { GoodputBins } from "./goodput_bins";
@@ -98,6 +99,7 @@ export class TestRun {
   #halted_us = 0;
   #isAbandoned = false;
   #probe: ProbeLink | null = null;
+  #count: CountLink | null = null;
   readonly #crew: Crew;
 
   constructor(machinery: Machinery, client: ClientDescription, handleUpdate: () => void) {
@@ -208,6 +210,7 @@ export class TestRun {
     if (transport === null) throw new ApiError("failed", "blocked");
     this.probeTransport = transport;
 
+    this.#count = new CountLink(workers.count(), this.registry, this.bins);
     this.#crew.hire(loadStretches(this.phases), () => this.#ticker.tick());
     const crewLimit_us = epoch_us() + CREW_LIMIT_US;
     await this.#ticker.until(Number.POSITIVE_INFINITY, () => this.#crew.isReady || epoch_us() >= crewLimit_us);
@@ -239,6 +242,7 @@ export class TestRun {
     const query = `?test_id=${test_id}`;
     const httpFlowsMax = HTTP_FLOWS_MAX / stretch.directions.length;
     const reached = this.#reached[direction];
+    if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);
     return new Load(this.elapsed_us, {
       direction,
       urls:
@@ -246,7 +250,6 @@ export class TestRun {
           ? { websocket: endpoints.bulk_download_ws + query, http: endpoints.download + query }
           : { websocket: endpoints.bulk_upload_ws + query, http: endpoints.upload + query },
       httpFlowsMax,
-      count: direction === "up" ? { url: endpoints.test, token } : null,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
       // Where no WebSocket opened for the probes, none will for the load.

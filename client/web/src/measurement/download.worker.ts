@@ -75,4 +75,4 @@ const byHttp: FlowOpener = (url, events) => {
   };
 };
 
-runLoadWorker({ websocket: byWebSocket, http: byHttp }, null);
+runLoadWorker({ websocket: byWebSocket, http: byHttp });

@@ -4,7 +4,7 @@ import type { Phase, PhaseSpan, Report, TestAdmission, TestSamples, TestStatus }
 import { ApiError } from "./api";
 import type { Machinery } from "./controller";
 import { binAt, type Bin } from "./goodput_bins";
-import type { LoadNotice, LoadOrder, ProbeNotice, ProbeOrder } from "./messages";
+import type { CountNotice, CountOrder, LoadNotice, LoadOrder, ProbeNotice, ProbeOrder } from "./messages";
 import { ProbeSchedule } from "./probe_schedule";
 import type { WorkerPort } from "./worker_port";
 
@@ -33,7 +33,7 @@ export type Behaviour = {
 };
 
 /** What happened to a worker. */
-export type WorkerLog = { kind: "probe" | "download" | "upload"; flows: number; transports: string[]; started_us: number | null; opened_us: number; gone_us: number | null };
+export type WorkerLog = { kind: "probe" | "count" | "download" | "upload"; flows: number; transports: string[]; started_us: number | null; opened_us: number; gone_us: number | null };
 
 const ROUND_TRIP_US = 20_000;
 const BYTES_PER_FLOW_AND_BIN = 100_000;
@@ -81,6 +81,7 @@ export class FakeMachinery {
         probe: () => this.#probe(),
         download: () => this.#load("download"),
         upload: () => this.#load("upload"),
+        count: () => this.#count(),
       },
     };
   }
@@ -138,6 +139,25 @@ export class FakeMachinery {
       },
       terminate: () => {
         clearInterval(timer);
+        log.gone_us ??= this.now_us;
+      },
+    };
+  }
+
+  /** Its counts are the upload workers' own, for simplicity. */
+  #count(): WorkerPort<CountOrder, CountNotice> {
+    const log: WorkerLog = { kind: "count", flows: 0, transports: [], started_us: null, opened_us: this.now_us, gone_us: null };
+    this.workerLogs.push(log);
+    let tell: (notice: CountNotice) => void = () => undefined;
+    return {
+      listen: (handle) => {
+        tell = handle;
+      },
+      post: (order) => {
+        if (order.type === "start") log.started_us = this.now_us;
+        else setTimeout(() => tell({ type: "ended" }), 5);
+      },
+      terminate: () => {
         log.gone_us ??= this.now_us;
       },
     };

@@ -4,7 +4,7 @@ import type { Direction } from "../protocol";
 import type { CrewMember } from "./crew";
 import { FlowCount, JUDGEMENT_WINDOW_US } from "./flow_count";
 import type { GoodputBins } from "./goodput_bins";
-import type { CountSource, FlowOrder, LoadNotice, LoadTransport } from "./messages";
+import type { FlowOrder, LoadNotice, LoadTransport } from "./messages";
 import { END_BOUND_MS, type EndReason, type FlowRegistry } from "./registry";
 
 /** What a load needs from the test it is part of. */
@@ -13,8 +13,6 @@ export type LoadContext = {
   urls: Record<LoadTransport, string>;
   /** How many flows go by HTTP; those beyond go by WebSocket. */
   httpFlowsMax: number;
-  /** Where the node's count is asked for; `null` where the page is the receiver. */
-  count: CountSource | null;
   start_epoch_us: number;
   lifetime_ms: number;
   flowsMax: number;
@@ -41,10 +39,10 @@ export class Load {
     this.#context = context;
     this.#count = new FlowCount(now_us, context.flowsMax, context.flowsAtStart);
     const { start_epoch_us, urls, registry } = context;
-    for (const [index, member] of context.crew.entries()) {
+    for (const member of context.crew) {
       member.handle = (notice) => this.#handleProgress(member.id, notice);
       registry.touch(member.id);
-      member.port.post({ type: "start", start_epoch_us, urls, count: index === 0 ? context.count : null });
+      member.port.post({ type: "start", start_epoch_us, urls });
     }
     this.#openFlows(this.#count.flows);
   }

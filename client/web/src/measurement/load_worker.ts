@@ -2,7 +2,7 @@
 
 import { sinceUs } from "./clock";
 import { BinCounter } from "./goodput_bins";
-import type { CountSource, FlowOrder, LoadNotice, LoadOrder, LoadTransport } from "./messages";
+import type { FlowOrder, LoadNotice, LoadOrder, LoadTransport } from "./messages";
 import { FlowRegistry, type FlowHandle } from "./registry";
 import { workerScope } from "./worker_scope";
 
@@ -13,7 +13,7 @@ const REPORT_INTERVAL_MS = 100;
 export type FlowEvents = {
   /** The connection is there. */
   opened: () => void;
-  /** The receiver counted `bytes` more. */
+  /** This end received `bytes` more. */
   counted: (bytes: number) => void;
   /** The flow is gone, asked to or not. */
   gone: () => void;
@@ -22,11 +22,8 @@ export type FlowEvents = {
 /** Opens a flow to `url`. */
 export type FlowOpener = (url: string, events: FlowEvents) => FlowHandle & { backlog_bytes: () => number };
 
-/** Asks the node what it received until `signal` ends it. `counted` gets the bytes since the last answer. */
-export type RemoteCount = (source: CountSource, counted: (bytes: number) => void, signal: AbortSignal) => Promise<void>;
-
-/** Runs this worker with one opener for each transport; `remoteCount` for a direction that the node counts. */
-export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>, remoteCount: RemoteCount | null): void {
+/** Runs this worker with one opener for each transport. */
+export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void {
   const scope = workerScope<LoadOrder, LoadNotice>();
   const registry = new FlowRegistry();
   const backlogs = new Map<string, () => number>();
@@ -35,7 +32,6 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>, remote
   let opened: string[] = [];
   let lost: string[] = [];
   let isEnding = false;
-  const countAbort = new AbortController();
   scope.postMessage({ type: "ready" });
 
   const report = () => {
@@ -65,26 +61,11 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>, remote
     registry.register(id, flow, lifetime_ms);
   };
 
-  const countRemotely = (source: CountSource, start_epoch_us: number) => {
-    let counted_us = sinceUs(start_epoch_us);
-    void remoteCount?.(
-      source,
-      (bytes) => {
-        const now_us = sinceUs(start_epoch_us);
-        // Evenly over the time since the last answer: on a line with a full queue that can be a second.
-        counter.addOver(counted_us, now_us, bytes);
-        counted_us = now_us;
-      },
-      countAbort.signal,
-    );
-  };
-
   scope.onmessage = (event) => {
     const order = event.data;
     switch (order.type) {
       case "start":
         start = order;
-        if (order.count !== null) countRemotely(order.count, order.start_epoch_us);
         setInterval(report, REPORT_INTERVAL_MS);
         break;
       case "open":
@@ -92,7 +73,6 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>, remote
         break;
       case "end":
         isEnding = true;
-        countAbort.abort();
         void registry.end("phase_over").then(() => {
           report();
           scope.postMessage({ type: "ended" });

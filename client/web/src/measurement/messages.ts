@@ -9,17 +9,12 @@ export type LoadTransport = "websocket" | "http";
 /** A flow to open. */
 export type FlowOrder = { id: string; transport: LoadTransport };
 
-/** Where the node's own count of what it received is asked for. */
-export type CountSource = { url: string; token: string };
-
 /** Page → load worker. */
 export type LoadOrder =
   | {
       type: "start";
       start_epoch_us: number;
       urls: Record<LoadTransport, string>;
-      /** For the one worker of an upload that asks; `null` for all others. */
-      count: CountSource | null;
     }
   | { type: "open"; flows: FlowOrder[]; lifetime_ms: number }
   | { type: "end" };
@@ -39,6 +34,12 @@ export type LoadNotice =
       backlog_bytes: number;
     }
   | { type: "ended" };
+
+/** Page → count worker. `url` answers with the test's status to the bearer of `token`. */
+export type CountOrder = { type: "start"; start_epoch_us: number; url: string; token: string } | { type: "end" };
+
+/** Count worker → page: what the node received, in the bins in which it did. */
+export type CountNotice = { type: "counted"; bins: Bin[] } | { type: "ended" };
 
 /** Where the probe worker may connect, in the order of preference. */
 export type ProbeUrls = { ping_role: string; main_role: string; http: string };

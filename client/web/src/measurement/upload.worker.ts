@@ -1,10 +1,9 @@
-// Upload flows: keep the network supplied with random bytes, and count only what the node says it received.
+// Upload flows: keep the network supplied with random bytes. What arrives is the node's to count (`count.worker.ts`).
 //
 // A POST of a Blob takes Chromium a third of the processor time that a WebSocket takes for the same bytes (4 flows over
 // loopback on two busy cores: 1.6 to 2.2 Gbit/s against 0.4 to 0.9), but a browser allows only six of them to a host.
 
-import type { TestStatus } from "../protocol";
-import { runLoadWorker, type FlowOpener, type RemoteCount } from "./load_worker";
+import { runLoadWorker, type FlowOpener } from "./load_worker";
 import { randomPayload } from "./payload";
 import { UploadWindow } from "./upload_window";
 
@@ -17,8 +16,6 @@ const FEED_INTERVAL_MS = 4;
 const BODY_BYTES = 1024 * 1024 * 1024;
 /** A body is made of so large pieces, bytes; the same piece over and over, which costs no memory. */
 const BODY_PIECE_BYTES = 1024 * 1024;
-/** How often the node is asked for its count, ms. */
-const COUNT_INTERVAL_MS = 100;
 
 const payload = randomPayload(BODY_PIECE_BYTES);
 const piece = new Blob([payload]);
@@ -93,26 +90,4 @@ const byHttp: FlowOpener = (url, events) => {
   };
 };
 
-/** One count for all flows and both transports: the node's. */
-const countAtNode: RemoteCount = async (source, counted, signal) => {
-  const headers = { authorization: `Bearer ${source.token}` };
-  let received_bytes: number | null = null;
-  while (!signal.aborted) {
-    try {
-      const reply = await fetch(source.url, { headers, cache: "no-store", signal });
-      if (reply.ok) {
-        const status = (await reply.json()) as TestStatus;
-        // The first answer is what earlier stretches brought.
-        if (received_bytes !== null) counted(status.received_bytes - received_bytes);
-        received_bytes = status.received_bytes;
-      }
-    } catch {
-      // Aborted, or an answer was lost; the next one brings what this one would have.
-    }
-    await new Promise((resolve) => {
-      setTimeout(resolve, COUNT_INTERVAL_MS);
-    });
-  }
-};
-
-runLoadWorker({ websocket: byWebSocket, http: byHttp }, countAtNode);
+runLoadWorker({ websocket: byWebSocket, http: byHttp });
