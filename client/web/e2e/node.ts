@@ -19,7 +19,7 @@ export function sharedNode(): Promise<Node> {
 
 /** A node of one's own, to be killed. */
 export async function ownNode(): Promise<Node> {
-  const daemon = spawn(DAEMON, ["--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+  const daemon = spawn(DAEMON, ["--port", "0", "--ping-port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
   const url = await announcedUrl(daemon);
   return {
     url,
