@@ -3,7 +3,6 @@
 
 import type {
   ClientDescription,
-  Direction,
   Phase,
   PhaseSpan,
   ProbeTransport,
@@ -29,8 +28,13 @@ export const LATE_ANSWER_LIMIT_US = 3_000_000;
 const START_LEAD_US = 150_000;
 /** How long the node may take to agree that a stretch's flows are gone, µs, before the next counts all the same. */
 const GONE_LIMIT_US = 1_000_000;
-/** Pause between two questions for the node's count, µs. */
-const GONE_POLL_US = 100_000;
+/**
+ * How long a graded phase without a warm-up of its own ramps before it counts, µs. Both directions start at once, each
+ * through the other's queue: on a 50/10 Mbit/s line with 200 ms of queue the download needs this long to come back.
+ */
+const UNWARMED_RAMP_US = 1_500_000;
+/** Pause between two questions for the node's count, ms. */
+const GONE_POLL_MS = 100;
 /** Silence of the probe worker after which the device must have been asleep, µs. */
 const ASLEEP_US = 4_000_000;
 /** A graded phase that ran for less says nothing, µs. */
@@ -209,20 +213,27 @@ export class TestRun {
   }
 
   async #runTimeline(): Promise<void> {
-    for (const [index, stretch] of loadStretches(this.phases).entries()) {
-      await this.#ticker.until(stretch.start_us);
-      // The flows of the stretch before have ended, or were forced, by now: from here nothing more is sent for them.
-      this.#loads = stretch.directions.map((direction) => this.#openLoad(`${index}-${direction}`, direction, stretch));
-      await this.#countWhenAlone(stretch);
-      await this.#ticker.until(stretch.end_us);
-      await this.#endLoads("phase_over");
+    const stretches = loadStretches(this.phases);
+    const times = [...new Set(stretches.flatMap((stretch) => [stretch.start_us, stretch.end_us]))].toSorted((a, b) => a - b);
+    for (const at_us of times) {
+      await this.#ticker.until(at_us);
+      const ending = stretches.filter((stretch) => stretch.end_us === at_us).map((stretch) => stretch.direction);
+      await this.#endLoads("phase_over", (load) => ending.includes(load.direction));
+      if (ending.length > 0) void this.#waitUntilGone();
+      // The flows that were to end have ended, or were forced, by now: from here nothing more is sent for them.
+      for (const [index, stretch] of stretches.entries()) {
+        if (stretch.start_us !== at_us) continue;
+        this.#loads.push(this.#openLoad(`${index}-${stretch.direction}`, stretch));
+        this.#rampUnwarmed(at_us);
+      }
     }
     await this.#ticker.until(endOf(this.phases));
   }
 
-  #openLoad(name: string, direction: Direction, stretch: LoadStretch, transport = this.#loadTransport): Load {
+  #openLoad(name: string, stretch: LoadStretch, transport = this.#loadTransport): Load {
     const { admission } = this;
     if (admission === null) throw new Halted();
+    const { direction } = stretch;
     const { endpoints, test_id, flows_max } = admission;
     const byWebSocket = { down: endpoints.bulk_download_ws, up: endpoints.bulk_upload_ws };
     const byHttp = { down: endpoints.download, up: endpoints.upload };
@@ -248,30 +259,32 @@ export class TestRun {
     });
   }
 
-  /**
-   * A graded phase that follows load without a warm-up begins to count when the node, too, has let go of the flows
-   * before it. The new flows ramp up meanwhile, so that the line isn't idle.
-   */
-  async #countWhenAlone(stretch: LoadStretch): Promise<void> {
-    const first = this.phases.find((span) => span.phase === stretch.phases[0]);
-    const { admission } = this;
-    if (first === undefined || !isGraded(first.phase) || admission === null) return;
-    const limit_us = stretch.start_us + GONE_LIMIT_US;
-    while (this.elapsed_us < limit_us) {
-      const status = await this.#orHalted(
-        this.#machinery.api.status(admission, this.#abort.signal).catch(() => null),
-        limit_us,
-      );
-      const ours = 1 + this.#loads.reduce((sum, load) => sum + load.connected, 0);
-      if (status !== null && status.open_flows <= ours) break;
-      await this.#ticker.until(this.elapsed_us + GONE_POLL_US);
-    }
-    first.start_us = Math.max(first.start_us, Math.min(this.elapsed_us, limit_us));
+  /** A graded phase that load joins without a warm-up counts from when the new flows have ramped up. */
+  #rampUnwarmed(at_us: number): void {
+    const graded = this.phases.find((span) => span.start_us === at_us && isGraded(span.phase));
+    if (graded !== undefined) graded.start_us += UNWARMED_RAMP_US;
   }
 
-  async #endLoads(reason: "phase_over" | "stopped"): Promise<void> {
-    const ending = this.#loads;
-    this.#loads = [];
+  /** The next graded phase begins to count when the node, too, has let go of the flows that ended, within a limit. */
+  async #waitUntilGone(): Promise<void> {
+    const { admission } = this;
+    const next = this.phases.find((span) => span.start_us > this.elapsed_us && isGraded(span.phase));
+    if (next === undefined || admission === null) return;
+    const limit_us = next.start_us + GONE_LIMIT_US;
+    while (this.elapsed_us < limit_us && this.#haltedBy === null) {
+      const status = await this.#machinery.api.status(admission, this.#abort.signal).catch(() => null);
+      const ours = 1 + this.#loads.reduce((sum, load) => sum + load.connected, 0);
+      if (status !== null && status.open_flows <= ours) break;
+      await new Promise((resolve) => {
+        setTimeout(resolve, GONE_POLL_MS);
+      });
+    }
+    next.start_us = Math.max(next.start_us, Math.min(this.elapsed_us, limit_us));
+  }
+
+  async #endLoads(reason: "phase_over" | "stopped", isEnding: (load: Load) => boolean = () => true): Promise<void> {
+    const ending = this.#loads.filter(isEnding);
+    this.#loads = this.#loads.filter((load) => !ending.includes(load));
     await Promise.all(ending.map((load) => load.end(reason)));
   }
 
@@ -395,11 +408,12 @@ export class TestRun {
     if (!load.isDead || this.#loadTransport === "http") return;
     this.#loadTransport = "http";
     const stretch = loadStretches(this.phases).find(
-      (candidate) => candidate.start_us <= this.elapsed_us && this.elapsed_us < candidate.end_us,
+      ({ direction, start_us, end_us }) =>
+        direction === load.direction && start_us <= this.elapsed_us && this.elapsed_us < end_us,
     );
     if (stretch === undefined) return;
     void load.end("phase_over");
-    this.#loads[index] = this.#openLoad(`${index}-${load.direction}-http`, load.direction, stretch);
+    this.#loads[index] = this.#openLoad(`${index}-${load.direction}-http`, stretch);
   }
 
   /** `promise`, unless the test is halted first or `until_us` passes (then `null`). */
