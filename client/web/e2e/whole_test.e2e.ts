@@ -47,7 +47,7 @@ it("runs to a result, accessible in both colour schemes, talking to the node onl
   expect(report.total_grade).not.toBeNull();
   expect(await page.getAttribute(".result", "data-grade")).toBe(report.total_grade);
   for (const graded of [report.phases.download, report.phases.upload, report.phases.bidirectional]) {
-    expect(graded?.samples).toBeGreaterThan(60);
+    expect(graded?.samples).toBeGreaterThan(40);
   }
   expect(report.phases.download?.goodput_down_mbps).toBeGreaterThan(0);
   expect(report.phases.upload?.goodput_up_mbps).toBeGreaterThan(0);

@@ -3,7 +3,6 @@
 
 import type {
   ClientDescription,
-  Direction,
   Phase,
   PhaseSpan,
   ProbeTransport,
@@ -21,7 +20,17 @@ import { ProbeLink } from "./probe_link";
 import { FlowRegistry, TEST_LIMIT_MS } from "./registry";
 import { SampleLog } from "./samples";
 import { Halted, Ticker } from "./ticker";
-import { endOf, isGraded, isRamping, loadStretches, phaseAt, phasesUntil, type LoadStretch } from "./timeline";
+import {
+  companyOf,
+  endOf,
+  isGraded,
+  isRamping,
+  loadStretches,
+  phaseAt,
+  phasesUntil,
+  type Company,
+  type LoadStretch,
+} from "./timeline";
 import type { WorkerFactory } from "./worker_port";
 
 /** A probe unanswered for this long after the last phase is lost, µs. */
@@ -32,8 +41,13 @@ const START_LEAD_US = 150_000;
 const CREW_LIMIT_US = 5_000_000;
 /** How long the node may take to agree that a stretch's flows are gone, µs, before the next counts all the same. */
 const GONE_LIMIT_US = 1_000_000;
-/** Pause between two questions for the node's count, µs. */
-const GONE_POLL_US = 100_000;
+/**
+ * How long a graded phase without a warm-up of its own ramps before it counts, µs. Both directions start at once, each
+ * through the other's queue: on a 50/10 Mbit/s line with 200 ms of queue the download needs this long to come back.
+ */
+const UNWARMED_RAMP_US = 1_500_000;
+/** Pause between two questions for the node's count, ms. */
+const GONE_POLL_MS = 100;
 /** Silence of the probe worker after which the device must have been asleep, µs. */
 const ASLEEP_US = 4_000_000;
 /** A graded phase that ran for less says nothing, µs. */
@@ -42,10 +56,10 @@ const GRADABLE_US_MIN = 2_000_000;
 const REPORT_TRIES = 3;
 const REPORT_PAUSE_MS = 1_000;
 /**
- * Load flows over HTTP, both directions together. A browser allows six connections to a host: one stays for the node's
- * count, one for the page itself (or for probes, where those have to go by HTTP).
+ * Load flows over HTTP in one direction, by the company that it has. A browser allows six connections to a host: the node's
+ * count takes one, and while one direction loads alone the page's own requests have another.
  */
-const HTTP_FLOWS_MAX = 4;
+const HTTP_FLOWS: Record<Company, number> = { alone: 4, joined: 3, joining: 2 };
 
 /** Why a test ended without a report. */
 export type Failure = {
@@ -224,23 +238,30 @@ export class TestRun {
   }
 
   async #runTimeline(): Promise<void> {
-    for (const stretch of loadStretches(this.phases)) {
-      await this.#ticker.until(stretch.start_us);
-      // The flows of the stretch before have ended, or were forced, by now: from here nothing more is sent for them.
-      this.#loads = stretch.directions.map((direction) => this.#openLoad(direction, stretch));
-      await this.#countWhenAlone(stretch);
-      await this.#ticker.until(stretch.end_us);
-      await this.#endLoads("phase_over");
+    const stretches = loadStretches(this.phases);
+    const times = [...new Set(stretches.flatMap((stretch) => [stretch.start_us, stretch.end_us]))].toSorted((a, b) => a - b);
+    for (const at_us of times) {
+      await this.#ticker.until(at_us);
+      const ending = stretches.filter((stretch) => stretch.end_us === at_us).map((stretch) => stretch.direction);
+      await this.#endLoads("phase_over", (load) => ending.includes(load.direction));
+      if (ending.length > 0) void this.#waitUntilGone();
+      // The flows that were to end have ended, or were forced, by now: from here nothing more is sent for them.
+      for (const stretch of stretches) {
+        if (stretch.start_us !== at_us) continue;
+        this.#loads.push(this.#openLoad(stretch));
+        this.#rampUnwarmed(at_us);
+      }
     }
     await this.#ticker.until(endOf(this.phases));
   }
 
-  #openLoad(direction: Direction, stretch: LoadStretch): Load {
+  #openLoad(stretch: LoadStretch): Load {
     const { admission } = this;
     if (admission === null) throw new Halted();
+    const { direction } = stretch;
     const { endpoints, test_id, token, flows_max } = admission;
     const query = `?test_id=${test_id}`;
-    const httpFlowsMax = HTTP_FLOWS_MAX / stretch.directions.length;
+    const httpFlowsMax = this.probeTransport === "http" ? HTTP_FLOWS.joining : HTTP_FLOWS[companyOf(stretch, loadStretches(this.phases))];
     const reached = this.#reached[direction];
     if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);
     return new Load(this.elapsed_us, {
@@ -252,7 +273,7 @@ export class TestRun {
       httpFlowsMax,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
-      // Where no WebSocket opened for the probes, none will for the load.
+      // Where no WebSocket opened for the probes, none will for the load; and the probes need a connection, too.
       flowsMax: this.probeTransport === "http" ? httpFlowsMax : flows_max,
       flowsAtStart: reached.isFast ? Math.min(reached.flows, httpFlowsMax) : reached.flows,
       registry: this.registry,
@@ -267,30 +288,32 @@ export class TestRun {
     });
   }
 
-  /**
-   * A graded phase that follows load without a warm-up begins to count when the node, too, has let go of the flows
-   * before it. The new flows ramp up meanwhile, so that the line isn't idle.
-   */
-  async #countWhenAlone(stretch: LoadStretch): Promise<void> {
-    const first = this.phases.find((span) => span.phase === stretch.phases[0]);
-    const { admission } = this;
-    if (first === undefined || !isGraded(first.phase) || admission === null) return;
-    const limit_us = stretch.start_us + GONE_LIMIT_US;
-    while (this.elapsed_us < limit_us) {
-      const status = await this.#orHalted(
-        this.#machinery.api.status(admission, this.#abort.signal).catch(() => null),
-        limit_us,
-      );
-      const ours = 1 + this.#loads.reduce((sum, load) => sum + load.connected, 0);
-      if (status !== null && status.open_flows <= ours) break;
-      await this.#ticker.until(this.elapsed_us + GONE_POLL_US);
-    }
-    first.start_us = Math.max(first.start_us, Math.min(this.elapsed_us, limit_us));
+  /** A graded phase that load joins without a warm-up counts from when the new flows have ramped up. */
+  #rampUnwarmed(at_us: number): void {
+    const graded = this.phases.find((span) => span.start_us === at_us && isGraded(span.phase));
+    if (graded !== undefined) graded.start_us += UNWARMED_RAMP_US;
   }
 
-  async #endLoads(reason: "phase_over" | "stopped"): Promise<void> {
-    const ending = this.#loads;
-    this.#loads = [];
+  /** The next graded phase begins to count when the node, too, has let go of the flows that ended, within a limit. */
+  async #waitUntilGone(): Promise<void> {
+    const { admission } = this;
+    const next = this.phases.find((span) => span.start_us > this.elapsed_us && isGraded(span.phase));
+    if (next === undefined || admission === null) return;
+    const limit_us = next.start_us + GONE_LIMIT_US;
+    while (this.elapsed_us < limit_us && this.#haltedBy === null) {
+      const status = await this.#machinery.api.status(admission, this.#abort.signal).catch(() => null);
+      const ours = 1 + this.#loads.reduce((sum, load) => sum + load.connected, 0);
+      if (status !== null && status.open_flows <= ours) break;
+      await new Promise((resolve) => {
+        setTimeout(resolve, GONE_POLL_MS);
+      });
+    }
+    next.start_us = Math.max(next.start_us, Math.min(this.elapsed_us, limit_us));
+  }
+
+  async #endLoads(reason: "phase_over" | "stopped", isEnding: (load: Load) => boolean = () => true): Promise<void> {
+    const ending = this.#loads.filter(isEnding);
+    this.#loads = this.#loads.filter((load) => !ending.includes(load));
     await Promise.all(ending.map((load) => load.end(reason)));
   }
 

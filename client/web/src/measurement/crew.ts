@@ -39,7 +39,7 @@ export class Crew {
 
   /** Starts the workers of these stretches. `handleReady` is called as each of them is there. */
   hire(stretches: readonly LoadStretch[], handleReady: () => void): void {
-    for (const direction of stretches.flatMap((stretch) => stretch.directions)) {
+    for (const { direction } of stretches) {
       for (let count = 0; count < WORKERS_PER_DIRECTION_MAX; count += 1) {
         this.#waiting[direction].push(this.#start(direction, handleReady));
       }

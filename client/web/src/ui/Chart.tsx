@@ -42,7 +42,7 @@ function drawBands(plot: uPlot, phases: readonly PhaseSpan[]): void {
   const { ctx, bbox } = plot;
   const scale = devicePixelRatio;
   ctx.save();
-  ctx.textBaseline = "top";
+  ctx.textBaseline = "bottom";
   ctx.textAlign = "center";
   ctx.font = FONT.replace("12px", `${12 * scale}px`);
   for (const span of phases) {
@@ -56,7 +56,7 @@ function drawBands(plot: uPlot, phases: readonly PhaseSpan[]): void {
     const name = bandNames[span.phase];
     if (name !== "" && ctx.measureText(name).width < right - left) {
       ctx.fillStyle = themeColor("muted");
-      ctx.fillText(name, (left + right) / 2, bbox.top + 6 * scale);
+      ctx.fillText(name, (left + right) / 2, bbox.top - 4 * scale);
     }
   }
   ctx.restore();
@@ -89,11 +89,11 @@ export function Chart({ label, unit, lines, columns, phases, least }: Props) {
           height: heightFor(element.clientWidth),
           legend: { show: false },
           cursor: { show: false },
-          padding: [8, 18, 0, 0],
+          // The names of the phases stand above the plot, where no line crosses them.
+          padding: [22, 18, 0, 0],
           scales: {
             x: { time: false, range: () => [0, (latest.current.phases.at(-1)?.end_us ?? 40e6) / 1e6] },
-            // A head's room above the highest value, where the phases' names stand.
-            y: { range: (_, __, max) => [0, Math.max(least, (max ?? 0) * 1.2)] },
+            y: { range: (_, __, max) => [0, Math.max(least, (max ?? 0) * 1.1)] },
           },
           axes: [
             { ...axis, size: 28, space: 50, incrs: [1, 5, 10, 20, 60], values: (_, ticks) => ticks.map((tick) => `${tick} s`), grid: { show: false } },

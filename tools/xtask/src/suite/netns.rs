@@ -65,6 +65,10 @@ pub(crate) fn run() -> Result<Counts> {
                     "the_pages_upload_increase_is_the_truth",
                     page::check_increase(&page_report, "upload", &truth).into(),
                 ),
+                (
+                    "the_pages_bidirectional_increase_is_the_truth",
+                    page::check_increase(&page_report, "bidirectional", &truth).into(),
+                ),
             ]);
         }
         Err(error) => verdicts.push((
