@@ -45,8 +45,8 @@ describe("TestRun", () => {
     await outcome;
     const slack_us = END_BOUND_MS * 1000;
     const spans = fake.workerLogs
-      .filter((log) => log.kind !== "probe")
-      .map((log) => [log.kind, Math.round(log.opened_us / 1e6), Math.floor(((log.gone_us ?? 0) - slack_us / 2) / 1e6) + 1]);
+      .filter((log) => log.kind === "download" || log.kind === "upload")
+      .map((log) => [log.kind, Math.round((log.started_us ?? 0) / 1e6), Math.floor(((log.gone_us ?? 0) - slack_us / 2) / 1e6) + 1]);
     expect(spans).toEqual([
       ["download", 5, 20],
       ["download", 5, 20],
@@ -73,7 +73,7 @@ describe("TestRun", () => {
     await outcome;
     const flows = (kind: string, from: number) =>
       fake.workerLogs
-        .filter((log) => log.kind === kind && Math.round(log.opened_us / 1e6) === from)
+        .filter((log) => log.kind === kind && Math.round((log.started_us ?? 0) / 1e6) === from)
         .reduce((sum, log) => sum + log.flows, 0);
     // Goodput of the fake rises with every flow, so each direction grows to the node's limit.
     expect([flows("download", 5), flows("upload", 20)]).toEqual([16, 16]);
@@ -171,22 +171,43 @@ describe("TestRun", () => {
     expect(fake.reported[0]?.probes).toHaveLength(800);
   });
 
-  it("loads over HTTP where WebSockets are blocked, with few enough flows to leave room for probes", async () => {
+  it("never has more than five HTTP load flows at once, so that one of six connections is left for the node's count", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const http = (from_s: number) =>
+      fake.workerLogs
+        .filter((log) => log.started_us !== null && Math.round(log.started_us / 1e6) === from_s)
+        .flatMap((log) => log.transports)
+        .filter((transport) => transport === "http").length;
+    // The uploads of 20 s are still there at 35 s.
+    expect([http(5), http(20), http(35)]).toEqual([4, 3, 2]);
+  });
+
+  it("loads over HTTP alone where WebSockets are blocked", async () => {
     const { fake, outcome } = begin({ probe: "http" });
     await pass(50);
     await outcome;
-    const loads = fake.workerLogs.filter((log) => log.kind !== "probe");
-    expect(loads.every((log) => log.url.startsWith("http:"))).toBe(true);
-    expect(Math.max(...loads.map((log) => log.flows))).toBe(1);
+    expect(fake.workerLogs.flatMap((log) => log.transports).every((transport) => transport === "http")).toBe(true);
     expect(fake.reported[0]?.probe_transport).toBe("http");
   });
 
-  it("falls back to HTTP load when only the load's WebSockets are lost", async () => {
-    const { fake, outcome } = begin({ blocksWebSocketLoad: true });
+  it("starts every worker before the test's clock", async () => {
+    const { fake, outcome } = begin();
+    await pass(2);
+    expect(fake.workerLogs).toHaveLength(8);
     await pass(50);
     await outcome;
-    expect(fake.workerLogs.filter((log) => log.kind === "upload").every((log) => log.url.startsWith("http:"))).toBe(true);
-    expect(fake.openWorkers).toBe(0);
+    expect(fake.workerLogs).toHaveLength(8);
+  });
+
+  it("asks for the node's count from the first upload on", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const count = fake.workerLogs.find((log) => log.kind === "count");
+    expect(Math.round((count?.started_us ?? 0) / 1e6)).toBe(20);
+    expect(count?.gone_us).toBeGreaterThan(40e6);
   });
 
   it("gives the test up when the device slept through part of it", async () => {

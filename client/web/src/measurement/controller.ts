@@ -11,10 +11,11 @@ import type {
   TestSamples,
 } from "../protocol";
 import { ApiError, type Api } from "./api";
+import { CountLink } from "./count_link";
+import { Crew } from "./crew";
 import { FLOWS_AT_START, type FlowsReached } from "./flow_count";
 import { GoodputBins } from "./goodput_bins";
 import { Load } from "./load";
-import type { LoadTransport } from "./messages";
 import { ProbeLink } from "./probe_link";
 import { FlowRegistry, TEST_LIMIT_MS } from "./registry";
 import { SampleLog } from "./samples";
@@ -26,6 +27,8 @@ import type { WorkerFactory } from "./worker_port";
 export const LATE_ANSWER_LIMIT_US = 3_000_000;
 /** From the decision to start to the first probe, µs: the workers must have heard of it. */
 const START_LEAD_US = 150_000;
+/** How long the load workers may take to start before the test starts without having heard of all, µs. */
+const CREW_LIMIT_US = 5_000_000;
 /** How long the node may take to agree that a stretch's flows are gone, µs, before the next counts all the same. */
 const GONE_LIMIT_US = 1_000_000;
 /**
@@ -42,8 +45,12 @@ const GRADABLE_US_MIN = 2_000_000;
 /** Tries to hand the samples in, and the pause between them, ms. */
 const REPORT_TRIES = 3;
 const REPORT_PAUSE_MS = 1_000;
-/** Flows in one direction over HTTP: two connections to the host stay free for the page itself and its probes. */
-const HTTP_FLOWS_MAX = 2;
+/**
+ * Load flows over HTTP. A browser allows six connections to a host: one is that of the node's count, three are the uploads'
+ * for as long as they run, which leaves two for the downloads that join them. Downloads alone leave two free, for the page
+ * itself and for probes where those have to go by HTTP.
+ */
+const HTTP_FLOWS_MAX = { up: 3, down: 4, downBesideUp: 2 };
 
 /** Why a test ended without a report. */
 export type Failure = {
@@ -85,7 +92,10 @@ export class TestRun {
   readonly #handleUpdate: () => void;
   readonly #abort = new AbortController();
   readonly #ticker = new Ticker(() => this.elapsed_us);
-  readonly #reached: FlowsReached = { down: FLOWS_AT_START, up: FLOWS_AT_START };
+  readonly #reached: FlowsReached = {
+    down: { flows: FLOWS_AT_START, isFast: false },
+    up: { flows: FLOWS_AT_START, isFast: false },
+  };
   #loads: Load[] = [];
   #startEpochUs = 0;
   #startedAt = new Date(0);
@@ -94,12 +104,14 @@ export class TestRun {
   #halted_us = 0;
   #isAbandoned = false;
   #probe: ProbeLink | null = null;
-  #loadTransport: LoadTransport = "websocket";
+  #count: CountLink | null = null;
+  readonly #crew: Crew;
 
   constructor(machinery: Machinery, client: ClientDescription, handleUpdate: () => void) {
     this.#machinery = machinery;
     this.#client = client;
     this.#handleUpdate = handleUpdate;
+    this.#crew = new Crew(machinery.workers, this.registry);
   }
 
   /** Microseconds since the start; 0 before it. */
@@ -202,7 +214,11 @@ export class TestRun {
     );
     if (transport === null) throw new ApiError("failed", "blocked");
     this.probeTransport = transport;
-    if (transport === "http") this.#loadTransport = "http";
+
+    this.#count = new CountLink(workers.count(), this.registry, this.bins);
+    this.#crew.hire(loadStretches(this.phases), () => this.#ticker.tick());
+    const crewLimit_us = epoch_us() + CREW_LIMIT_US;
+    await this.#ticker.until(Number.POSITIVE_INFINITY, () => this.#crew.isReady || epoch_us() >= crewLimit_us);
 
     this.#startEpochUs = epoch_us() + START_LEAD_US;
     this.#startedAt = new Date(this.#startEpochUs / 1000);
@@ -221,35 +237,40 @@ export class TestRun {
       await this.#endLoads("phase_over", (load) => ending.includes(load.direction));
       if (ending.length > 0) void this.#waitUntilGone();
       // The flows that were to end have ended, or were forced, by now: from here nothing more is sent for them.
-      for (const [index, stretch] of stretches.entries()) {
+      for (const stretch of stretches) {
         if (stretch.start_us !== at_us) continue;
-        this.#loads.push(this.#openLoad(`${index}-${stretch.direction}`, stretch));
+        this.#loads.push(this.#openLoad(stretch));
         this.#rampUnwarmed(at_us);
       }
     }
     await this.#ticker.until(endOf(this.phases));
   }
 
-  #openLoad(name: string, stretch: LoadStretch, transport = this.#loadTransport): Load {
+  #openLoad(stretch: LoadStretch): Load {
     const { admission } = this;
     if (admission === null) throw new Halted();
     const { direction } = stretch;
-    const { endpoints, test_id, flows_max } = admission;
-    const byWebSocket = { down: endpoints.bulk_download_ws, up: endpoints.bulk_upload_ws };
-    const byHttp = { down: endpoints.download, up: endpoints.upload };
-    const url = transport === "websocket" ? byWebSocket[direction] : byHttp[direction];
-    const openWorker = direction === "down" ? this.#machinery.workers.download : this.#machinery.workers.upload;
-    return new Load(name, this.elapsed_us, {
+    const { endpoints, test_id, token, flows_max } = admission;
+    const query = `?test_id=${test_id}`;
+    const isBesideUpload = this.#loads.some((load) => load.direction === "up");
+    const httpFlowsMax = direction === "down" && isBesideUpload ? HTTP_FLOWS_MAX.downBesideUp : HTTP_FLOWS_MAX[direction];
+    const reached = this.#reached[direction];
+    if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);
+    return new Load(this.elapsed_us, {
       direction,
-      transport,
-      url: `${url}?test_id=${test_id}`,
+      urls:
+        direction === "down"
+          ? { websocket: endpoints.bulk_download_ws + query, http: endpoints.download + query }
+          : { websocket: endpoints.bulk_upload_ws + query, http: endpoints.upload + query },
+      httpFlowsMax,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
-      flowsMax: transport === "http" ? HTTP_FLOWS_MAX : flows_max,
-      flowsAtStart: this.#reached[direction],
+      // Where no WebSocket opened for the probes, none will for the load.
+      flowsMax: this.probeTransport === "http" ? httpFlowsMax : flows_max,
+      flowsAtStart: reached.isFast ? Math.min(reached.flows, httpFlowsMax) : reached.flows,
       registry: this.registry,
       bins: this.bins,
-      openWorker,
+      crew: this.#crew.take(direction),
       noteFlows: (flows) => this.log.noteFlows(this.elapsed_us, direction, flows),
       noteBacklog: (backlog_bytes) => {
         if (direction === "up") {
@@ -393,27 +414,13 @@ export class TestRun {
     this.#tickEpochUs = now;
     const { phase } = this;
     if (phase !== null && isRamping(phase)) {
-      for (const [index, load] of this.#loads.entries()) {
+      for (const load of this.#loads) {
         load.grow(this.elapsed_us);
-        this.#fallBackIfBlocked(load, index);
+        this.#reached[load.direction] = load.reached;
       }
     }
-    for (const load of this.#loads) this.#reached[load.direction] = load.flows;
     this.#ticker.tick();
     this.#handleUpdate();
-  }
-
-  /** Some networks let the first WebSocket through and not the next: the load then goes over HTTP from here on. */
-  #fallBackIfBlocked(load: Load, index: number): void {
-    if (!load.isDead || this.#loadTransport === "http") return;
-    this.#loadTransport = "http";
-    const stretch = loadStretches(this.phases).find(
-      ({ direction, start_us, end_us }) =>
-        direction === load.direction && start_us <= this.elapsed_us && this.elapsed_us < end_us,
-    );
-    if (stretch === undefined) return;
-    void load.end("phase_over");
-    this.#loads[index] = this.#openLoad(`${index}-${load.direction}-http`, stretch);
   }
 
   /** `promise`, unless the test is halted first or `until_us` passes (then `null`). */

@@ -62,6 +62,19 @@ describe("goodput bins", () => {
     expect(first.take()).toEqual([]);
   });
 
+  it("take a count that came late evenly over its interval, to the byte", () => {
+    const counter = new BinCounter();
+    counter.addOver(50_000, 350_000, 1_001);
+    expect(counter.take()).toEqual([
+      [0, 167],
+      [1, 334],
+      [2, 334],
+      [3, 166],
+    ]);
+    counter.addOver(100_000, 100_000, 5);
+    expect(counter.take()).toEqual([[1, 5]]);
+  });
+
   it("give the mean of whole bins in Mbit/s", () => {
     const bins = new GoodputBins();
     bins.add("up", [

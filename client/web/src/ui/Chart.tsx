@@ -50,7 +50,8 @@ function drawBands(plot: uPlot, phases: readonly PhaseSpan[]): void {
     const right = plot.valToPos(span.end_us / 1e6, "x", true);
     if (isGraded(span.phase)) {
       ctx.fillStyle = themeColor("band");
-      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+      // A gap on the left, so that two graded phases in a row stay two.
+      ctx.fillRect(left + scale, bbox.top, right - left - scale, bbox.height);
     }
     const name = bandNames[span.phase];
     if (name !== "" && ctx.measureText(name).width < right - left) {
