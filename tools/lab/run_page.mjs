@@ -112,5 +112,6 @@ try {
 } finally {
   browser.kill();
   await gone.catch(() => undefined);
-  rmSync(profile, { recursive: true, force: true });
+  // Chromium's other processes may still be writing there.
+  rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }

@@ -171,7 +171,7 @@ describe("TestRun", () => {
     expect(fake.reported[0]?.probes).toHaveLength(800);
   });
 
-  it("leaves the browser a connection for the count, of the six that it has for a host", async () => {
+  it("never has more than five HTTP load flows at once, so that one of six connections is left for the node's count", async () => {
     const { fake, outcome } = begin();
     await pass(50);
     await outcome;
@@ -180,6 +180,7 @@ describe("TestRun", () => {
         .filter((log) => log.started_us !== null && Math.round(log.started_us / 1e6) === from_s)
         .flatMap((log) => log.transports)
         .filter((transport) => transport === "http").length;
+    // The uploads of 20 s are still there at 35 s.
     expect([http(5), http(20), http(35)]).toEqual([4, 3, 2]);
   });
 
@@ -188,6 +189,12 @@ describe("TestRun", () => {
     await pass(50);
     await outcome;
     expect(fake.workerLogs.flatMap((log) => log.transports).every((transport) => transport === "http")).toBe(true);
+    const flowsAt = (from_s: number) =>
+      fake.workerLogs
+        .filter((log) => log.started_us !== null && Math.round(log.started_us / 1e6) === from_s)
+        .reduce((sum, log) => sum + log.transports.length, 0);
+    // Uploads and downloads together leave two of six connections: for the node's count and for the probes.
+    expect(flowsAt(20) + flowsAt(35)).toBe(4);
     expect(fake.reported[0]?.probe_transport).toBe("http");
   });
 

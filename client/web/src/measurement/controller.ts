@@ -20,17 +20,7 @@ import { ProbeLink } from "./probe_link";
 import { FlowRegistry, TEST_LIMIT_MS } from "./registry";
 import { SampleLog } from "./samples";
 import { Halted, Ticker } from "./ticker";
-import {
-  companyOf,
-  endOf,
-  isGraded,
-  isRamping,
-  loadStretches,
-  phaseAt,
-  phasesUntil,
-  type Company,
-  type LoadStretch,
-} from "./timeline";
+import { endOf, isGraded, isRamping, loadStretches, phaseAt, phasesUntil, type LoadStretch } from "./timeline";
 import type { WorkerFactory } from "./worker_port";
 
 /** A probe unanswered for this long after the last phase is lost, µs. */
@@ -56,10 +46,13 @@ const GRADABLE_US_MIN = 2_000_000;
 const REPORT_TRIES = 3;
 const REPORT_PAUSE_MS = 1_000;
 /**
- * Load flows over HTTP in one direction, by the company that it has. A browser allows six connections to a host: the node's
- * count takes one, and while one direction loads alone the page's own requests have another.
+ * Load flows over HTTP. A browser allows six connections to a host: one is that of the node's count, three are the uploads'
+ * for as long as they run, which leaves two for the downloads that join them. Downloads alone leave two,
+ * for the page itself.
  */
-const HTTP_FLOWS: Record<Company, number> = { alone: 4, joined: 3, joining: 2 };
+const HTTP_FLOWS_MAX = { up: 3, down: 4, downBesideUp: 2 };
+/** The same in either direction where the probes have to go by HTTP as well: both directions leave two connections. */
+const HTTP_FLOWS_BESIDE_PROBES_MAX = 2;
 
 /** Why a test ended without a report. */
 export type Failure = {
@@ -261,7 +254,11 @@ export class TestRun {
     const { direction } = stretch;
     const { endpoints, test_id, token, flows_max } = admission;
     const query = `?test_id=${test_id}`;
-    const httpFlowsMax = this.probeTransport === "http" ? HTTP_FLOWS.joining : HTTP_FLOWS[companyOf(stretch, loadStretches(this.phases))];
+    const isBesideUpload = this.#loads.some((load) => load.direction === "up");
+    const httpFlowsMax =
+      this.probeTransport === "http"
+        ? HTTP_FLOWS_BESIDE_PROBES_MAX
+        : HTTP_FLOWS_MAX[direction === "down" && isBesideUpload ? "downBesideUp" : direction];
     const reached = this.#reached[direction];
     if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);
     return new Load(this.elapsed_us, {
@@ -273,7 +270,7 @@ export class TestRun {
       httpFlowsMax,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
-      // Where no WebSocket opened for the probes, none will for the load; and the probes need a connection, too.
+      // Where no WebSocket opened for the probes, none will for the load.
       flowsMax: this.probeTransport === "http" ? httpFlowsMax : flows_max,
       flowsAtStart: reached.isFast ? Math.min(reached.flows, httpFlowsMax) : reached.flows,
       registry: this.registry,

@@ -55,17 +55,6 @@ export function loadStretches(phases: readonly PhaseSpan[]): LoadStretch[] {
   return stretches;
 }
 
-/** What a stretch shares the line, and the browser's connections, with. */
-export type Company = "alone" | "joined" | "joining";
-
-/** Whether another stretch runs when this one begins, begins while this one runs, or neither. */
-export function companyOf(stretch: LoadStretch, stretches: readonly LoadStretch[]): Company {
-  const others = stretches.filter((other) => other !== stretch && other.direction !== stretch.direction);
-  if (others.some((other) => other.start_us < stretch.start_us && stretch.start_us < other.end_us)) return "joining";
-  if (others.some((other) => stretch.start_us < other.start_us && other.start_us < stretch.end_us)) return "joined";
-  return others.some((other) => other.start_us === stretch.start_us) ? "joining" : "alone";
-}
-
 /** The phase at `at_us`: the first before the start, `null` from the end on. */
 export function phaseAt(phases: readonly PhaseSpan[], at_us: number): PhaseSpan | null {
   return phases.find((span) => at_us < span.end_us) ?? null;

@@ -1,0 +1,93 @@
+//! Plays households against a node and says what each of them got.
+
+mod analysis;
+mod households;
+mod http;
+mod load;
+mod node;
+mod process_tree;
+mod report;
+mod run;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+
+use node::Node;
+use run::Load;
+
+#[derive(Debug, Parser)]
+#[command(about = "Plays households against a node and says what each of them got.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every user of every household at once, for a while.
+    Households(HouseholdsArguments),
+}
+
+#[derive(Debug, Args)]
+struct HouseholdsArguments {
+    /// How many households.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    count: u16,
+    /// How long each user's traffic lasts, seconds; whole periods of the patterns (5 s) compare best.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=290))]
+    duration: u64,
+    /// Households start evenly spread over this time, milliseconds; 0 starts all at once, so that their bursts coincide.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    spread_ms: u64,
+    /// Loops that play the users.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    loops: u16,
+    /// A node that runs already, http://HOST:PORT of its main role.
+    #[arg(long)]
+    url: Option<String>,
+    /// The node to start when there is no --url.
+    #[arg(long, default_value = "target/release/bufferbloatd")]
+    node: PathBuf,
+    /// Write the report to this file too, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Further arguments for the node that is started.
+    #[arg(last = true)]
+    node_arguments: Vec<String>,
+}
+
+impl HouseholdsArguments {
+    fn find_node(&self) -> Result<Node> {
+        match &self.url {
+            Some(url) => Node::find(url),
+            None => Node::start(&self.node, &self.node_arguments),
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            households: usize::from(self.count),
+            duration: Duration::from_secs(self.duration),
+            spread: Duration::from_millis(self.spread_ms),
+            loops: usize::from(self.loops),
+            reconnects: false,
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let Command::Households(arguments) = Cli::parse().command;
+    // Hundreds of connections; where it can't be raised, connections that fail say so.
+    let _ = engine::runtime::sys::process::raise_descriptor_limit();
+    let node = arguments.find_node()?;
+    let report = households::run(&node, arguments.load())?;
+    print!("{report}");
+    if let Some(path) = &arguments.json {
+        let text = serde_json::to_vec_pretty(&report)?;
+        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
