@@ -6,7 +6,6 @@ import type {
   Phase,
   PhaseSpan,
   ProbeTransport,
-  Report,
   TestAdmission,
   TestSamples,
 } from "../protocol";
@@ -16,6 +15,7 @@ import { Crew } from "./crew";
 import { FLOWS_AT_START, type FlowsReached } from "./flow_count";
 import { GoodputBins } from "./goodput_bins";
 import { Load } from "./load";
+import { confirmGone, failed, failureOf, handIn, type Outcome } from "./outcome";
 import { ProbeLink } from "./probe_link";
 import { FlowRegistry, TEST_LIMIT_MS } from "./registry";
 import { SampleLog } from "./samples";
@@ -42,9 +42,6 @@ const GONE_POLL_MS = 100;
 const ASLEEP_US = 4_000_000;
 /** A graded phase that ran for less says nothing, µs. */
 const GRADABLE_US_MIN = 2_000_000;
-/** Tries to hand the samples in, and the pause between them, ms. */
-const REPORT_TRIES = 3;
-const REPORT_PAUSE_MS = 1_000;
 /**
  * Load flows over HTTP. A browser allows six connections to a host: one is that of the node's count, three are the uploads'
  * for as long as they run, which leaves two for the downloads that join them. Downloads alone leave two,
@@ -54,19 +51,7 @@ const HTTP_FLOWS_MAX = { up: 3, down: 4, downBesideUp: 2 };
 /** The same in either direction where the probes have to go by HTTP as well: both directions leave two connections. */
 const HTTP_FLOWS_BESIDE_PROBES_MAX = 2;
 
-/** Why a test ended without a report. */
-export type Failure = {
-  kind: "unreachable" | "refused" | "blocked" | "lost" | "asleep" | "report_failed" | "failed";
-  message: string;
-  retry_after_s: number | null;
-  queue_position: number | null;
-};
-
-/** How a test ended. */
-export type Outcome =
-  | { kind: "result"; report: Report }
-  | { kind: "stopped" }
-  | { kind: "failed"; failure: Failure };
+export type { Failure, Outcome } from "./outcome";
 
 /** What a test runs on. */
 export type Machinery = { api: Api; workers: WorkerFactory; epoch_us: () => number };
@@ -336,22 +321,7 @@ export class TestRun {
     if (admission === null) return { kind: "stopped" };
     this.step = "reporting";
     this.#handleUpdate();
-    let last: unknown = null;
-    for (let attempt = 0; attempt < REPORT_TRIES; attempt += 1) {
-      if (this.#abort.signal.aborted) throw new Halted();
-      try {
-        const report = await this.#machinery.api.report(admission, this.samples(), this.#abort.signal);
-        return { kind: "result", report };
-      } catch (fault) {
-        last = fault;
-        if (fault instanceof ApiError && fault.kind === "failed") break;
-        await new Promise((resolve) => {
-          setTimeout(resolve, REPORT_PAUSE_MS);
-        });
-      }
-    }
-    const failure = failureOf(last);
-    return { kind: "failed", failure: { ...failure, kind: "report_failed" } };
+    return handIn(this.#machinery.api, admission, this.samples(), this.#abort.signal);
   }
 
   async #handleFault(fault: unknown): Promise<Outcome> {
@@ -450,31 +420,10 @@ export class TestRun {
   async #confirmGone(): Promise<void> {
     const { admission } = this;
     if (admission === null) return;
-    for (let attempt = 0; attempt < 40; attempt += 1) {
-      const status = await this.#machinery.api.status(admission, new AbortController().signal).catch(() => null);
-      if (status !== null) this.openFlows = status.open_flows;
+    await confirmGone(this.#machinery.api, admission, (open_flows) => {
+      if (open_flows !== null) this.openFlows = open_flows;
       this.#handleUpdate();
-      if (this.openFlows === 0 || this.#isAbandoned) return;
-      await new Promise((resolve) => {
-        setTimeout(resolve, 250);
-      });
-    }
+      return this.#isAbandoned ? "enough" : "ask_on";
+    });
   }
-}
-
-function failed(kind: Failure["kind"], message: string): Outcome {
-  return { kind: "failed", failure: { kind, message, retry_after_s: null, queue_position: null } };
-}
-
-function failureOf(fault: unknown): Failure {
-  if (fault instanceof ApiError) {
-    const { kind, message, retry_after_s, queue_position } = fault;
-    return { kind, message, retry_after_s, queue_position };
-  }
-  return {
-    kind: "failed",
-    message: fault instanceof Error ? fault.message : "Something went wrong in the page.",
-    retry_after_s: null,
-    queue_position: null,
-  };
 }

@@ -17,7 +17,8 @@ export type WorkerFactory = {
   count: () => WorkerPort<CountOrder, CountNotice>;
 };
 
-function wrap<Order, Notice>(worker: Worker): WorkerPort<Order, Notice> {
+/** A real worker's end. */
+export function wrap<Order, Notice>(worker: Worker): WorkerPort<Order, Notice> {
   return {
     post: (order) => worker.postMessage(order),
     listen: (handle) => {
