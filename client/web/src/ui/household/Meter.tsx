@@ -1,14 +1,8 @@
 // A rate against what was asked for: a bar with its numbers and their unit.
 
-import { rate, type Quantity } from "../format";
+import { fineRate } from "../format";
 
 type Props = { label: string; direction: "down" | "up"; value_mbps: number | null; demand_mbps: number };
-
-/** Small rates to a hundredth: the users of a household need some that are below 1. */
-function fineRate(value_mbps: number | null): Quantity {
-  if (value_mbps === null || value_mbps >= 0.995) return rate(value_mbps);
-  return { figure: value_mbps.toFixed(2), unit: "Mbit/s" };
-}
 
 export function Meter({ label, direction, value_mbps, demand_mbps }: Props) {
   const value = fineRate(value_mbps);
