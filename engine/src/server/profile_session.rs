@@ -199,12 +199,16 @@ impl ProfileSession {
     }
 
     fn release(&mut self, context: &mut Context<'_>, buffer: &mut MessageBuffer) {
-        self.retry_at = None;
         let now = context.now;
+        let waiting_bytes_max = self.waiting_bytes_max;
+        let is_full =
+            |context: &Context<'_>| context.connection.queued_transmit_bytes() >= waiting_bytes_max;
+        // Full already when its turn comes: the socket takes nothing. What fills up in this turn is written right after it,
+        // and what is due then goes on at once.
+        self.retry_at = is_full(context).then(|| now + FULL_RETRY);
         for flow in &mut self.flows {
             loop {
-                if context.connection.queued_transmit_bytes() >= self.waiting_bytes_max {
-                    self.retry_at = Some(now + FULL_RETRY);
+                if is_full(context) {
                     return;
                 }
                 let Some(release) = flow.pacer.poll_release(now) else {

@@ -56,9 +56,13 @@ export class UserLog {
     return this.bins.mean_mbps("down", Math.max(this.started_us, to_us - NOW_WINDOW_US), to_us);
   }
 
-  /** Received from the user, by the node's last word, Mbit/s. */
+  /** Received from the user over the last second that the node has told of, Mbit/s. */
   get up_mbps(): number | null {
-    return this.ups.at(-1)?.stats.goodput_mbps ?? null;
+    const last = this.ups.at(-1);
+    if (last === undefined) return null;
+    const before = this.ups.findLast((count) => count.at_us <= last.at_us - 0.9 * NOW_WINDOW_US);
+    if (before === undefined) return last.stats.goodput_mbps;
+    return ((last.stats.received_bytes - before.stats.received_bytes) * 8) / (last.at_us - before.at_us);
   }
 
   /** What the node derived from what the user sent. */

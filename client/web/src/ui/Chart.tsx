@@ -152,7 +152,7 @@ export function Chart({ label, unit, lines, columns, bands, least, right }: Prop
         {lines.length > 1 && (
           <span class="legend">
             {lines.map((line) => (
-              <span key={line.label} class={`legend-item legend-${line.color}`}>
+              <span key={line.label} class={`legend-item legend-${line.color}${line.isRight === true ? " legend-filled" : ""}`}>
                 {line.label}
               </span>
             ))}

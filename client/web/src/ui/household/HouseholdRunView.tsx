@@ -39,7 +39,7 @@ export function HouseholdRunView() {
       </div>
       <Stepper phases={phases} names={householdPhaseNames} elapsed_s={now.elapsed_s} />
       <dl class="figures">
-        <Figure label="Line’s latency" quantity={ms(now.latency_ms)} tone="latency" />
+        <Figure label="Latency now" quantity={ms(now.latency_ms)} tone="latency" />
         <Figure label="Idle" quantity={ms(now.idle_ms)} tone="plain" />
         <Figure label="Increase" quantity={signedMs(increase_ms)} tone="plain" />
         <Figure label="All down" quantity={rate(now.down_mbps)} tone="down" />

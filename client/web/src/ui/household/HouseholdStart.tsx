@@ -3,7 +3,7 @@
 import type { DemandMode, ProfileDescription } from "../../protocol";
 import { chooseDemand } from "../../session";
 import { catalogue, demandMode } from "../../store";
-import { rate, text } from "../format";
+import { fineRate, text } from "../format";
 import { Portrait } from "./Portrait";
 
 const demands: { value: DemandMode; label: string; what: string }[] = [
@@ -35,7 +35,7 @@ function Person({ profile, index }: { profile: ProfileDescription; index: number
       <strong>{profile.name}</strong>
       <span>{profile.activity}</span>
       <span class="person-rates">
-        {text(rate(profile.mean_down_mbps))} down, {text(rate(profile.mean_up_mbps))} up
+        {text(fineRate(profile.mean_down_mbps))} down, {text(fineRate(profile.mean_up_mbps))} up
       </span>
     </li>
   );

@@ -1,12 +1,12 @@
 // A rate against what was asked for: a bar with its numbers and their unit.
 
-import { rate } from "../format";
+import { fineRate } from "../format";
 
 type Props = { label: string; direction: "down" | "up"; value_mbps: number | null; demand_mbps: number };
 
 export function Meter({ label, direction, value_mbps, demand_mbps }: Props) {
-  const value = rate(value_mbps);
-  const demand = rate(demand_mbps);
+  const value = fineRate(value_mbps);
+  const demand = fineRate(demand_mbps);
   const filled = demand_mbps > 0 ? Math.max(0, Math.min(1, (value_mbps ?? 0) / demand_mbps)) : 0;
   return (
     <div class={`meter meter-${direction}`}>

@@ -13,26 +13,26 @@ function seconds(value_s: number | null): string {
 export function modelFacts(model: ModelReport): Fact[] {
   switch (model.type) {
     case "gaming":
-      return [["Increase, 95 %", text(signedMs(model.p95_increase_ms))]];
+      return [["Worst 5 % from", text(signedMs(model.p95_increase_ms))]];
     case "call":
       return [
-        ["Speech quality (MOS)", model.mos === null ? NONE : `${model.mos.toFixed(1)} of 4.5`],
+        ["Speech (MOS)", model.mos === null ? NONE : `${model.mos.toFixed(1)} of 4.5`],
         ["R factor", model.r_factor === null ? NONE : model.r_factor.toFixed(0)],
         ["Mouth to ear", text(ms(model.mouth_to_ear_ms))],
-        ["Missed the buffer", percent(model.missed_ratio)],
-        ["Picture frozen", seconds(model.frozen_s)],
+        ["Missed buffer", percent(model.missed_ratio)],
+        ["Froze for", seconds(model.frozen_s)],
       ];
     case "streaming":
       return [
-        ["First segment after", seconds(model.startup_s)],
+        ["Began after", seconds(model.startup_s)],
         ["Stops", String(model.stalls)],
-        ["Stood still", seconds(model.stalled_s)],
-        ["Segments in time", `${model.segments_in_time} of ${model.segments}`],
+        ["Stood for", seconds(model.stalled_s)],
+        ["In time", `${model.segments_in_time} of ${model.segments}`],
       ];
     case "bulk":
       return [
         ["Line had left", text(rate(model.available_mbps))],
-        ["Achieved of it", percent(model.achieved_ratio)],
+        ["Got of that", percent(model.achieved_ratio)],
       ];
   }
 }

@@ -17,8 +17,8 @@ export function UserCard({ user, index }: { user: UserLive; index: number }) {
         <div class="user-name">
           <h2>{user.name}</h2>
           <p class="fine">{user.activity}</p>
+          <p class="feeling">{user.feeling === null ? "" : feelingWords[user.feeling]}</p>
         </div>
-        <span class="feeling">{user.feeling === null ? "" : feelingWords[user.feeling]}</span>
       </header>
       <div class="meters">
         <Meter label="Down" direction="down" value_mbps={user.down_mbps} demand_mbps={user.demand_down_mbps} />

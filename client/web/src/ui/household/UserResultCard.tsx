@@ -1,5 +1,6 @@
 // What one user went through, in the report's own words and figures.
 
+import { Fragment } from "preact";
 import type { Feeling } from "../../household/feeling";
 import type { UserReport } from "../../protocol";
 import { ms, NONE, percent, signedMs, text } from "../format";
@@ -27,11 +28,11 @@ export function UserResultCard({ user, index, name, activity }: Props) {
           <h2>{name}</h2>
           <p class="fine">{activity}</p>
         </div>
-        <p class="score">
-          <span class="visually-hidden">Experience: </span>
-          <strong>{user.score === null ? NONE : Math.round(user.score)}</strong> <span class="unit">of 100</span>
-        </p>
       </header>
+      <p class="score">
+        <span class="visually-hidden">Experience: </span>
+        <strong>{user.score === null ? NONE : Math.round(user.score)}</strong> <span class="unit">of 100</span>
+      </p>
       <p class="impact">{user.impact}</p>
       <div class="meters">
         <Meter label="Down" direction="down" value_mbps={user.down_mbps} demand_mbps={user.demand_down_mbps} />
@@ -56,10 +57,10 @@ export function UserResultCard({ user, index, name, activity }: Props) {
           </>
         )}
         {modelFacts(user.model).map(([fact, value]) => (
-          <>
+          <Fragment key={fact}>
             <dt>{fact}</dt>
             <dd>{value}</dd>
-          </>
+          </Fragment>
         ))}
       </dl>
       <p class="fine model-name">{user.model.name}</p>
