@@ -3,11 +3,14 @@
 //! Each turn checks first whether the session may go on, then releases what is due and fits. Nothing here touches another
 //! session: a peer that doesn't read keeps only its own messages back.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::connection::{MessageKind, SendError};
-use protocol::limits::{PROFILE_RATE_BPS_MAX, TRAFFIC_MESSAGE_BYTES_MAX};
+use protocol::limits::{
+    PROFILE_RATE_BPS_MAX, TRAFFIC_MESSAGE_BYTES_MAX, TRANSMIT_BUFFER_BYTES_MAX,
+};
 use protocol::measure::receiver::{LateRule, SessionReceiver};
 use protocol::message::probe::{Echo, Probe};
 use protocol::message::profile::{
@@ -26,9 +29,12 @@ use crate::runtime::sys::clock;
 
 /// `session_stats` twice a second.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
-/// While so many bytes wait in the process for a socket that takes none, nothing more is released: the pacer decides what
-/// becomes of what is overdue, not a queue.
-const WAITING_BYTES_MAX: usize = 64 * 1024;
+/// Nothing more is released while what the session sends in this time waits in the process for a socket that takes none: the
+/// pacer decides what becomes of what is overdue, not a queue. Longer than [`FULL_RETRY`], or a fast session would run dry
+/// between two looks (with 64 KiB and 2 ms it stopped at 262 Mbit/s).
+const WAITING: Duration = Duration::from_millis(8);
+/// Bounds of the same in bytes: one or two messages of a slow session, and half of what a connection takes.
+const WAITING_BYTES: RangeInclusive<u64> = 4 * 1024..=TRANSMIT_BUFFER_BYTES_MAX as u64 / 2;
 /// A session whose socket is full looks again after this long; the socket's own buffer keeps the line busy meanwhile.
 const FULL_RETRY: Duration = Duration::from_millis(2);
 
@@ -67,6 +73,7 @@ pub struct ProfileSession {
     retry_at: Option<Instant>,
     started_at: Option<Instant>,
     flows: Vec<PacedFlow>,
+    waiting_bytes_max: usize,
     sent: SentStats,
     receiver: SessionReceiver,
     end_reason: Option<SessionEndReason>,
@@ -108,7 +115,6 @@ impl ProfileSession {
     ) -> Self {
         let receiver = SessionReceiver::new(now.as_micros(), LateRule::of(profile.model));
         Self {
-            profile,
             seat,
             test_id,
             deadline: now + limits.duration_max,
@@ -118,6 +124,8 @@ impl ProfileSession {
             retry_at: None,
             started_at: None,
             flows: Vec::new(),
+            waiting_bytes_max: waiting_bytes_max(profile.rate_bps(Direction::Down)),
+            profile,
             sent: SentStats::default(),
             receiver,
             end_reason: None,
@@ -192,10 +200,11 @@ impl ProfileSession {
 
     fn release(&mut self, context: &mut Context<'_>, buffer: &mut MessageBuffer) {
         let now = context.now;
+        let waiting_bytes_max = self.waiting_bytes_max;
         let is_full =
-            |context: &Context<'_>| context.connection.queued_transmit_bytes() >= WAITING_BYTES_MAX;
+            |context: &Context<'_>| context.connection.queued_transmit_bytes() >= waiting_bytes_max;
         // Full already when its turn comes: the socket takes nothing. What fills up in this turn is written right after it,
-        // and what is due then goes on at once: a pause for each 64 KiB would hold a session to 250 Mbit/s.
+        // and what is due then goes on at once.
         self.retry_at = is_full(context).then(|| now + FULL_RETRY);
         for flow in &mut self.flows {
             loop {
@@ -306,6 +315,7 @@ impl ProfileSession {
     }
 
     fn set_demand(&mut self, now: Instant, down_bps: u64) {
+        self.waiting_bytes_max = waiting_bytes_max(down_bps);
         let rates_bps = self.profile.rates_for_demand(Direction::Down, down_bps);
         for flow in &mut self.flows {
             if let Some(rate_bps) = rates_bps.get(usize::from(flow.number)) {
@@ -375,6 +385,12 @@ impl PacedFlow {
     }
 }
 
+fn waiting_bytes_max(rate_bps: u64) -> usize {
+    let bytes = u128::from(rate_bps / 8) * WAITING.as_micros() / 1_000_000;
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    bytes.clamp(*WAITING_BYTES.start(), *WAITING_BYTES.end()) as usize
+}
+
 /// A demand in bits a second, held to its bounds.
 fn demand(mbps: Option<f64>) -> Result<Option<u64>, String> {
     let max_mbps = PROFILE_RATE_BPS_MAX as f64 / 1e6;
@@ -417,6 +433,13 @@ mod tests {
         for mbps in [-1.0, f64::NAN, f64::INFINITY, 10_001.0] {
             assert!(demand(Some(mbps)).is_err(), "{mbps}");
         }
+    }
+
+    #[test]
+    fn what_may_wait_grows_with_the_rate_within_bounds() {
+        assert_eq!(waiting_bytes_max(1_500_000), 4 * 1024);
+        assert_eq!(waiting_bytes_max(400_000_000), 400_000);
+        assert_eq!(waiting_bytes_max(u64::MAX), TRANSMIT_BUFFER_BYTES_MAX / 2);
     }
 
     #[test]
