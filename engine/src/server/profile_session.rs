@@ -12,7 +12,7 @@ use protocol::limits::{
     PROFILE_RATE_BPS_MAX, TRAFFIC_MESSAGE_BYTES_MAX, TRANSMIT_BUFFER_BYTES_MAX,
 };
 use protocol::measure::receiver::{LateRule, SessionReceiver};
-use protocol::message::probe::{Echo, Probe};
+use protocol::message::probe::Probe;
 use protocol::message::profile::{
     SentStats, SessionClientMessage, SessionEndReason, SessionLimits, SessionNodeMessage,
     SessionStats, TRAFFIC_HEADER_BYTES, TrafficHeader,
@@ -22,6 +22,7 @@ use protocol::pacing::FlowPacer;
 use protocol::profile::Profile;
 use protocol::time::Instant;
 
+use super::endpoints::probe;
 use super::flow::{FlowEnd, FlowLimits};
 use super::scoreboard::TestSeat;
 use crate::runtime::application::Context;
@@ -245,27 +246,16 @@ impl ProfileSession {
     }
 
     fn handle_binary(&mut self, context: &mut Context<'_>, payload: &[u8]) -> Handled {
-        let received_at = context.received_at.unwrap_or(context.now);
         if let Some(header) = TrafficHeader::parse(payload) {
+            let received_at = context.received_at.unwrap_or(context.now);
             let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
             self.receiver.handle(received_at.as_micros(), header, bytes);
             return Handled::Taken;
         }
-        let Some(probe) = Probe::parse(payload) else {
-            return Handled::Malformed;
-        };
-        let sent_at = clock::monotonic_now();
-        let echo = Echo {
-            sequence: probe.sequence,
-            client_send_us: probe.client_send_us,
-            node_receive_us: received_at.as_micros(),
-            node_send_us: sent_at.as_micros(),
-        };
-        // A client that does not read its echoes loses them.
-        let _ = context
-            .connection
-            .send_binary(context.now, &echo.to_bytes());
-        Handled::Echoed(sent_at - received_at)
+        match Probe::parse(payload) {
+            Some(probe) => Handled::Echoed(probe::answer(context, probe)),
+            None => Handled::Malformed,
+        }
     }
 
     fn handle_text(&mut self, context: &mut Context<'_>, payload: &[u8]) -> Handled {
