@@ -49,6 +49,8 @@ pub fn begin(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor) 
     let Activity::Profile(session) = &visitor.activity else {
         return;
     };
+    // What a user downloads queues as other people's downloads do, whatever the system's default would spare the line.
+    node.set_congestion_control(context);
     // Where the kernel can't say when a message arrived, the loop's own time serves.
     let _ = context.stamp_arrivals();
     // A name for logs and for the client's own records: without randomness it is merely not unique.

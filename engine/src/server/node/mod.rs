@@ -286,7 +286,7 @@ impl Node {
 
     /// Loss-based congestion control fills the queue as other people's traffic does; one that drains queues by design would
     /// hide the bloat.
-    fn set_congestion_control(&self, context: &Context<'_>) {
+    pub fn set_congestion_control(&self, context: &Context<'_>) {
         let socket = context.socket();
         // Checked when the node started; a kernel that takes it back leaves its default, which TCP_INFO would show.
         let _ = socket2::SockRef::from(&socket)
