@@ -4,7 +4,7 @@
 
 use super::goodput::Counts;
 use super::phases::Window;
-use crate::message::household::{HouseholdSamples, ModelReport};
+use crate::message::household::{HouseholdSamples, ModelReport, UserSamples};
 use crate::message::profile::ExperienceModel;
 use crate::message::samples::Direction;
 
@@ -23,8 +23,8 @@ pub(super) struct Culprit<'a> {
 }
 
 impl<'a> Culprit<'a> {
-    /// The one among the other users whose traffic was most above its own mean while the line was unstable; when the line
-    /// was unstable nearly always, the one with most traffic. `None` when it was stable, or when nobody stands out.
+    /// The one among the other users whose traffic was most above its own mean while the line was unstable; where it was
+    /// unstable nearly always, or nobody's traffic stands out, the one with most traffic. `None` when it was stable.
     pub(super) fn of(
         household: &'a HouseholdSamples,
         traffic: Window,
@@ -39,7 +39,7 @@ impl<'a> Culprit<'a> {
             return None;
         }
         let always = bad * 5 >= unstable.len() * 4;
-        let (_, culprit) = household
+        let others: Vec<(f64, f64, &UserSamples)> = household
             .users
             .iter()
             .enumerate()
@@ -63,10 +63,17 @@ impl<'a> Culprit<'a> {
                     .map(|(mbps, _)| mbps)
                     .sum::<f64>()
                     / bad as f64;
-                (if always { mean } else { during - mean }, user)
+                (mean, during - mean, user)
             })
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
-            .filter(|(excess_mbps, _)| *excess_mbps >= NOTABLE_MBPS)?;
+            .collect();
+        let most = |of: fn(&(f64, f64, &'a UserSamples)) -> f64| {
+            others
+                .iter()
+                .max_by(|a, b| of(a).total_cmp(&of(b)))
+                .filter(|other| of(other) >= NOTABLE_MBPS)
+        };
+        let standing_out = if always { None } else { most(|other| other.1) };
+        let (_, _, culprit) = standing_out.or_else(|| most(|other| other.0))?;
         Some(Self {
             name: &culprit.name,
             model: culprit.model,
@@ -194,4 +201,85 @@ fn stream(
         format!("{stalls} times")
     };
     format!("{name}'s film stopped {times}, for {stalled_s:.1} s in all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::household::DemandMode;
+    use crate::message::samples::GoodputSample;
+
+    const TRAFFIC: Window = Window {
+        start_us: 0,
+        end_us: 10_000_000,
+    };
+
+    /// A user with this rate in each second, Mbit/s.
+    fn user(name: &str, model: ExperienceModel, mbps: [u64; 10]) -> UserSamples {
+        let goodput = (1..).zip(mbps).map(|(second, mbps)| GoodputSample {
+            at_us: second * 1_000_000,
+            direction: Direction::Down,
+            bytes: mbps * 125_000,
+        });
+        UserSamples {
+            user_id: name.to_lowercase(),
+            name: name.into(),
+            model,
+            started_us: 0,
+            demand_down_mbps: 1.0,
+            demand_up_mbps: 0.0,
+            probes: Vec::new(),
+            goodput: goodput.collect(),
+            messages: Vec::new(),
+            segments: Vec::new(),
+            segment_media_ms: None,
+            up: None,
+        }
+    }
+
+    fn culprit(bad_seconds: usize) -> Option<&'static str> {
+        let household = HouseholdSamples {
+            demand: DemandMode::Standard,
+            phases: Vec::new(),
+            capacity_down_mbps: None,
+            capacity_up_mbps: None,
+            users: vec![
+                user("Alex", ExperienceModel::Gaming, [1; 10]),
+                user(
+                    "Jake",
+                    ExperienceModel::Streaming,
+                    [25, 0, 0, 0, 0, 25, 0, 0, 0, 0],
+                ),
+                user("Computer", ExperienceModel::Bulk, [40; 10]),
+            ],
+        };
+        let unstable: Vec<Option<bool>> = (0..10)
+            .map(|second| {
+                Some(
+                    bad_seconds == 2 && second % 5 == 0 || second < bad_seconds && bad_seconds != 2,
+                )
+            })
+            .collect();
+        Culprit::of(&household, TRAFFIC, 0, &unstable).map(|culprit| match culprit.model {
+            ExperienceModel::Streaming => "Jake",
+            ExperienceModel::Bulk => "Computer",
+            ExperienceModel::Gaming | ExperienceModel::Call => "Alex",
+        })
+    }
+
+    #[test]
+    fn a_burst_that_comes_with_the_queue_is_its_reason() {
+        assert_eq!(culprit(0), None);
+        assert_eq!(culprit(2), Some("Jake"));
+    }
+
+    #[test]
+    fn a_queue_that_comes_with_nobodys_burst_is_who_has_most_traffic() {
+        assert_eq!(
+            culprit(5),
+            Some("Computer"),
+            "as many bursts in the good seconds as in the bad ones"
+        );
+        assert_eq!(culprit(10), Some("Computer"));
+    }
 }
