@@ -14,8 +14,8 @@ use protocol::limits::{
 use protocol::measure::receiver::{LateRule, SessionReceiver};
 use protocol::message::probe::Probe;
 use protocol::message::profile::{
-    SentStats, SessionClientMessage, SessionEndReason, SessionLimits, SessionNodeMessage,
-    SessionStats, TRAFFIC_HEADER_BYTES, TrafficHeader,
+    ExperienceModel, SentStats, SessionClientMessage, SessionEndReason, SessionLimits,
+    SessionNodeMessage, SessionStats, TRAFFIC_HEADER_BYTES, TrafficHeader,
 };
 use protocol::message::samples::Direction;
 use protocol::pacing::FlowPacer;
@@ -26,7 +26,7 @@ use super::endpoints::probe;
 use super::flow::{FlowEnd, FlowLimits};
 use super::scoreboard::TestSeat;
 use crate::runtime::application::Context;
-use crate::runtime::sys::clock;
+use crate::runtime::sys::{clock, tcp};
 
 /// `session_stats` twice a second.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
@@ -38,6 +38,9 @@ const WAITING: Duration = Duration::from_millis(8);
 const WAITING_BYTES: RangeInclusive<u64> = 4 * 1024..=TRANSMIT_BUFFER_BYTES_MAX as u64 / 2;
 /// A session whose socket is full looks again after this long; the socket's own buffer keeps the line busy meanwhile.
 const FULL_RETRY: Duration = Duration::from_millis(2);
+
+/// The kernel may send by one part in so many faster than the session's rate, to make up for a lost segment.
+const PACING_HEADROOM_DIVISOR: u64 = 4;
 
 /// What a message is made of: a header of its own and bytes that nobody reads. One for each loop.
 #[derive(Debug)]
@@ -262,11 +265,15 @@ impl ProfileSession {
         match serde_json::from_slice(payload) {
             Ok(SessionClientMessage::Start) => {
                 self.start(context.now);
+                self.pace_in_kernel(context, self.profile.rate_bps(Direction::Down));
                 Handled::Taken
             }
             Ok(SessionClientMessage::SetDemand { down_mbps, up_mbps }) => {
                 match demand(down_mbps).and_then(|down_bps| demand(up_mbps).map(|_| down_bps)) {
-                    Ok(Some(down_bps)) => self.set_demand(context.now, down_bps),
+                    Ok(Some(down_bps)) => {
+                        self.set_demand(context.now, down_bps);
+                        self.pace_in_kernel(context, down_bps);
+                    }
                     // The client paces its own direction; the node only holds it to the same bounds.
                     Ok(None) => {}
                     Err(message) => return refuse(context, "invalid_demand", message),
@@ -302,6 +309,20 @@ impl ProfileSession {
                 pacer: FlowPacer::new(now, flow),
             })
             .collect();
+    }
+
+    /// Lets the kernel spread a large message's segments: at once they would stand before everybody else's in the line.
+    fn pace_in_kernel(&self, context: &Context<'_>, down_bps: u64) {
+        match self.profile.model {
+            ExperienceModel::Streaming | ExperienceModel::Bulk => {
+                let bytes_per_s =
+                    down_bps / 8 / PACING_HEADROOM_DIVISOR * (PACING_HEADROOM_DIVISOR + 1);
+                // Where the kernel can't, the messages leave in one piece.
+                let _ = tcp::set_pacing_rate(context.socket(), bytes_per_s);
+            }
+            // A late message is a lost one: these leave as fast as they can.
+            ExperienceModel::Gaming | ExperienceModel::Call => {}
+        }
     }
 
     fn set_demand(&mut self, now: Instant, down_bps: u64) {
