@@ -1,4 +1,4 @@
-// One whole test of the page in Chromium, as a person runs it: `node run_page.mjs URL REPORT_FILE [CHROMIUM_FLAG …]`.
+// One whole test of the page in Chromium, as a person runs it: `node run_page.mjs URL REPORT_FILE [--household [--standard]]`.
 // Writes the node's report.
 //
 // Speaks the DevTools protocol over a pipe and uses only what it needs of it: test frameworks watch the network, and a
@@ -12,7 +12,12 @@ import { join } from "node:path";
 const LIMIT_MS = 110_000;
 const POLL_MS = 500;
 
-const [url, reportFile, ...flags] = process.argv.slice(2);
+const [url, reportFile, ...options] = process.argv.slice(2);
+/** The choices to make on the start page before Start: names and values of its radio buttons. */
+const choices = [
+  ...(options.includes("--household") ? [["mode", "household"]] : []),
+  ...(options.includes("--standard") ? [["demand", "standard"]] : []),
+];
 const profile = mkdtempSync(join(tmpdir(), "run-page-"));
 const browser = spawn(
   process.env["CHROMIUM"] ?? "/usr/bin/chromium",
@@ -29,7 +34,6 @@ const browser = spawn(
     "--window-size=1440,900",
     `--user-data-dir=${profile}`,
     "--remote-debugging-pipe",
-    ...flags,
     "about:blank",
   ],
   { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
@@ -79,6 +83,11 @@ async function run() {
     }
   };
   await until("document.querySelector('.start-button') !== null");
+  for (const [name, value] of choices) {
+    const button = `document.querySelector("input[name=${name}][value=${value}]")`;
+    await until(`${button} !== null`);
+    await evaluate(`${button}.click()`);
+  }
   // The page asks for its report itself; a copy of the answer is kept aside.
   await evaluate(`{
     const ask = window.fetch.bind(window);
@@ -112,5 +121,6 @@ try {
 } finally {
   browser.kill();
   await gone.catch(() => undefined);
-  rmSync(profile, { recursive: true, force: true });
+  // Chromium's other processes may still be writing there.
+  rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }

@@ -110,7 +110,7 @@ export async function shoot(page: Page, name: string, fullPage = false): Promise
             requestAnimationFrame(() => requestAnimationFrame(() => done()));
           }),
       );
-      await page.screenshot({ path: `${OUTPUT}/${name}-${width}x${height}-${colorScheme}.png`, fullPage });
+      await page.screenshot({ path: `${OUTPUT}/${name}-${width}x${height}-${colorScheme}.png`, fullPage, animations: "disabled" });
     }
   }
   await page.emulateMedia({ colorScheme: "light" });

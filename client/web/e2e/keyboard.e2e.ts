@@ -21,6 +21,8 @@ it("starts with Enter, announces the phases, and stops with Escape", async () =>
   await page.keyboard.press("Tab");
   expect(await focused()).toContain("Bufferbloat test");
   await page.keyboard.press("Tab");
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("value"))).toBe("single");
+  await page.keyboard.press("Tab");
   expect(await focused()).toBe("Start");
   await page.keyboard.press("Enter");
 

@@ -3,8 +3,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { resolve } from "node:path";
 
-/** The daemon; a debug build unless told otherwise. Relative to this package, as npm runs it. */
-const DAEMON = resolve(process.env["BUFFERBLOATD"] ?? "../../target/debug/bufferbloatd");
+/** The daemon; the release build unless told otherwise. Relative to this package, as npm runs it. */
+const DAEMON = resolve(process.env["BUFFERBLOATD"] ?? "../../target/release/bufferbloatd");
 const START_LIMIT_MS = 20_000;
 
 /** A node that is running. */
@@ -19,7 +19,7 @@ export function sharedNode(): Promise<Node> {
 
 /** A node of one's own, to be killed. */
 export async function ownNode(): Promise<Node> {
-  const daemon = spawn(DAEMON, ["--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+  const daemon = spawn(DAEMON, ["--port", "0", "--ping-port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
   const url = await announcedUrl(daemon);
   return {
     url,

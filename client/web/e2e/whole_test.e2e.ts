@@ -47,13 +47,13 @@ it("runs to a result, accessible in both colour schemes, talking to the node onl
   expect(report.total_grade).not.toBeNull();
   expect(await page.getAttribute(".result", "data-grade")).toBe(report.total_grade);
   for (const graded of [report.phases.download, report.phases.upload, report.phases.bidirectional]) {
-    expect(graded?.samples).toBeGreaterThan(60);
+    expect(graded?.samples).toBeGreaterThan(30);
   }
   expect(report.phases.download?.goodput_down_mbps).toBeGreaterThan(0);
   expect(report.phases.upload?.goodput_up_mbps).toBeGreaterThan(0);
   expect(samples.probe_transport).toBe("ping_role");
-  expect(samples.probes.length).toBeGreaterThan(600);
-  expect(samples.node_rtt.length).toBeGreaterThan(20);
+  expect(samples.probes.length).toBeGreaterThan(400);
+  expect(samples.node_rtt.length).toBeGreaterThan(10);
 
   const host = new URL(node.url).hostname;
   const foreign = requests.filter((url) => !url.startsWith("data:") && new URL(url).hostname !== host);

@@ -4,6 +4,7 @@ import { render } from "preact";
 import { handlePageHide, stop } from "./session";
 import { view } from "./store";
 import "./styles.css";
+import "./household.css";
 import { App } from "./ui/App";
 
 addEventListener("pagehide", handlePageHide);

@@ -3,11 +3,14 @@
 import { batch } from "@preact/signals";
 import { api } from "./measurement/api";
 import { epochUs } from "./measurement/clock";
+import { HouseholdRun } from "./household/household_run";
+import { fetchCatalogue, householdWorkers } from "./household/machinery";
+import { finishHousehold, publishHousehold, resetHousehold } from "./household_session";
 import { TestRun, type Outcome } from "./measurement/controller";
 import { latencyColumns, throughputColumns } from "./measurement/series";
 import { secondRows } from "./measurement/table";
 import { workers } from "./measurement/worker_port";
-import type { Phase } from "./protocol";
+import type { DemandMode, Mode, Phase } from "./protocol";
 import * as store from "./store";
 import { phaseSentences } from "./ui/words";
 
@@ -15,7 +18,7 @@ const CLIENT = { name: "web", version: PAGE_VERSION };
 /** Charts are drawn again at most this often, ms. */
 const DRAW_INTERVAL_MS = 100;
 
-let run: TestRun | null = null;
+let run: TestRun | HouseholdRun | null = null;
 let drawn_ms = 0;
 let announcedPhase: Phase | null = null;
 let wakeLock: WakeLockSentinel | null = null;
@@ -23,15 +26,25 @@ let wakeLock: WakeLockSentinel | null = null;
 /** Starts a test, unless one is running. */
 export function start(): void {
   if (store.view.value.name === "running") return;
-  const started = new TestRun({ api, workers, epoch_us: epochUs }, CLIENT, () => {
+  const update = () => {
     if (run === started) publish(started);
-  });
+  };
+  const started =
+    store.mode.value === "single"
+      ? new TestRun({ api, workers, epoch_us: epochUs }, CLIENT, update)
+      : new HouseholdRun(
+          { api: { ...api, catalogue: fetchCatalogue }, workers: householdWorkers, epoch_us: epochUs },
+          CLIENT,
+          store.demandMode.value,
+          update,
+        );
   run = started;
   announcedPhase = null;
   batch(() => {
     store.live.value = store.idleLive;
     store.charts.value = store.noCharts;
     store.seconds.value = [];
+    resetHousehold();
     store.openFlows.value = null;
     store.announcement.value = "Starting the test.";
     store.view.value = { name: "running" };
@@ -61,6 +74,28 @@ export function reset(): void {
   store.view.value = { name: "start", notice: null };
 }
 
+/** Which of the two tests Start begins. */
+export function chooseMode(mode: Mode): void {
+  store.mode.value = mode;
+  if (mode === "household" && store.catalogue.value === null) void loadCatalogue();
+}
+
+/** How much the household's transfers ask for. */
+export function chooseDemand(demandMode: DemandMode): void {
+  store.demandMode.value = demandMode;
+}
+
+/** Back to the start page, in the other mode. */
+export function switchMode(): void {
+  chooseMode(store.mode.value === "single" ? "household" : "single");
+  reset();
+}
+
+/** Only to show who will be there: a test asks for itself, and says what went wrong if it can't. */
+async function loadCatalogue(): Promise<void> {
+  store.catalogue.value = await fetchCatalogue().catch(() => null);
+}
+
 /** Everything that was measured, for whoever wants to look into it: the report, if there is one, and the samples. */
 export function exportJson(): string {
   const { value } = store.view;
@@ -79,12 +114,17 @@ export function handlePageHide(): void {
   store.view.value = { name: "start", notice: "The test ended because the page was left." };
 }
 
-function publish(current: TestRun): void {
+function publish(current: TestRun | HouseholdRun): void {
   store.openFlows.value = current.openFlows;
   if (store.view.value.name !== "running") return;
   const now_ms = performance.now();
   if (current.step === "running" && now_ms - drawn_ms < DRAW_INTERVAL_MS * 0.9) return;
   drawn_ms = now_ms;
+  if (current instanceof HouseholdRun) publishHousehold(current);
+  else publishSingle(current);
+}
+
+function publishSingle(current: TestRun): void {
   const { log, bins, phase, elapsed_us } = current;
   const baselineEnd_us = current.phases.find((span) => span.phase === "baseline")?.end_us ?? 0;
   const idle_ms = log.median_ms(0, baselineEnd_us);
@@ -119,18 +159,23 @@ function publish(current: TestRun): void {
   });
 }
 
-function finish(ended: TestRun, outcome: Outcome): void {
-  void wakeLock?.release().catch(() => undefined);
-  wakeLock = null;
+function finishSingle(ended: TestRun): void {
   const { log, bins } = ended;
   const { phases } = ended.samples();
+  store.charts.value = {
+    phases,
+    latency: latencyColumns(log),
+    throughput: throughputColumns(bins, ended.elapsed_us),
+  };
+  store.seconds.value = secondRows(log, bins, phases);
+}
+
+function finish(ended: TestRun | HouseholdRun, outcome: Outcome): void {
+  void wakeLock?.release().catch(() => undefined);
+  wakeLock = null;
   batch(() => {
-    store.charts.value = {
-      phases,
-      latency: latencyColumns(log),
-      throughput: throughputColumns(bins, ended.elapsed_us),
-    };
-    store.seconds.value = secondRows(log, bins, phases);
+    if (ended instanceof HouseholdRun) finishHousehold(ended);
+    else finishSingle(ended);
     switch (outcome.kind) {
       case "result":
         store.view.value = { name: "result", report: outcome.report };

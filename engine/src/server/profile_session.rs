@@ -3,34 +3,44 @@
 //! Each turn checks first whether the session may go on, then releases what is due and fits. Nothing here touches another
 //! session: a peer that doesn't read keeps only its own messages back.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::connection::{MessageKind, SendError};
-use protocol::limits::{PROFILE_RATE_BPS_MAX, TRAFFIC_MESSAGE_BYTES_MAX};
+use protocol::limits::{
+    PROFILE_RATE_BPS_MAX, TRAFFIC_MESSAGE_BYTES_MAX, TRANSMIT_BUFFER_BYTES_MAX,
+};
 use protocol::measure::receiver::{LateRule, SessionReceiver};
-use protocol::message::probe::{Echo, Probe};
+use protocol::message::probe::Probe;
 use protocol::message::profile::{
-    SentStats, SessionClientMessage, SessionEndReason, SessionLimits, SessionNodeMessage,
-    SessionStats, TRAFFIC_HEADER_BYTES, TrafficHeader,
+    ExperienceModel, SentStats, SessionClientMessage, SessionEndReason, SessionLimits,
+    SessionNodeMessage, SessionStats, TRAFFIC_HEADER_BYTES, TrafficHeader,
 };
 use protocol::message::samples::Direction;
 use protocol::pacing::FlowPacer;
 use protocol::profile::Profile;
 use protocol::time::Instant;
 
+use super::endpoints::probe;
 use super::flow::{FlowEnd, FlowLimits};
 use super::scoreboard::TestSeat;
 use crate::runtime::application::Context;
-use crate::runtime::sys::clock;
+use crate::runtime::sys::{clock, tcp};
 
 /// `session_stats` twice a second.
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
-/// While so many bytes wait in the process for a socket that takes none, nothing more is released: the pacer decides what
-/// becomes of what is overdue, not a queue.
-const WAITING_BYTES_MAX: usize = 64 * 1024;
+/// Nothing more is released while what the session sends in this time waits in the process for a socket that takes none: the
+/// pacer decides what becomes of what is overdue, not a queue. Longer than [`FULL_RETRY`], or a fast session would run dry
+/// between two looks (with 64 KiB and 2 ms it stopped at 262 Mbit/s).
+const WAITING: Duration = Duration::from_millis(8);
+/// Bounds of the same in bytes: one or two messages of a slow session, and half of what a connection takes.
+const WAITING_BYTES: RangeInclusive<u64> = 4 * 1024..=TRANSMIT_BUFFER_BYTES_MAX as u64 / 2;
 /// A session whose socket is full looks again after this long; the socket's own buffer keeps the line busy meanwhile.
 const FULL_RETRY: Duration = Duration::from_millis(2);
+
+/// The kernel may send by one part in so many faster than the session's rate, to make up for a lost segment.
+const PACING_HEADROOM_DIVISOR: u64 = 4;
 
 /// What a message is made of: a header of its own and bytes that nobody reads. One for each loop.
 #[derive(Debug)]
@@ -67,6 +77,7 @@ pub struct ProfileSession {
     retry_at: Option<Instant>,
     started_at: Option<Instant>,
     flows: Vec<PacedFlow>,
+    waiting_bytes_max: usize,
     sent: SentStats,
     receiver: SessionReceiver,
     end_reason: Option<SessionEndReason>,
@@ -108,7 +119,6 @@ impl ProfileSession {
     ) -> Self {
         let receiver = SessionReceiver::new(now.as_micros(), LateRule::of(profile.model));
         Self {
-            profile,
             seat,
             test_id,
             deadline: now + limits.duration_max,
@@ -118,6 +128,8 @@ impl ProfileSession {
             retry_at: None,
             started_at: None,
             flows: Vec::new(),
+            waiting_bytes_max: waiting_bytes_max(profile.rate_bps(Direction::Down)),
+            profile,
             sent: SentStats::default(),
             receiver,
             end_reason: None,
@@ -191,12 +203,16 @@ impl ProfileSession {
     }
 
     fn release(&mut self, context: &mut Context<'_>, buffer: &mut MessageBuffer) {
-        self.retry_at = None;
         let now = context.now;
+        let waiting_bytes_max = self.waiting_bytes_max;
+        let is_full =
+            |context: &Context<'_>| context.connection.queued_transmit_bytes() >= waiting_bytes_max;
+        // Full already when its turn comes: the socket takes nothing. What fills up in this turn is written right after it,
+        // and what is due then goes on at once.
+        self.retry_at = is_full(context).then(|| now + FULL_RETRY);
         for flow in &mut self.flows {
             loop {
-                if context.connection.queued_transmit_bytes() >= WAITING_BYTES_MAX {
-                    self.retry_at = Some(now + FULL_RETRY);
+                if is_full(context) {
                     return;
                 }
                 let Some(release) = flow.pacer.poll_release(now) else {
@@ -233,38 +249,31 @@ impl ProfileSession {
     }
 
     fn handle_binary(&mut self, context: &mut Context<'_>, payload: &[u8]) -> Handled {
-        let received_at = context.received_at.unwrap_or(context.now);
         if let Some(header) = TrafficHeader::parse(payload) {
+            let received_at = context.received_at.unwrap_or(context.now);
             let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
             self.receiver.handle(received_at.as_micros(), header, bytes);
             return Handled::Taken;
         }
-        let Some(probe) = Probe::parse(payload) else {
-            return Handled::Malformed;
-        };
-        let sent_at = clock::monotonic_now();
-        let echo = Echo {
-            sequence: probe.sequence,
-            client_send_us: probe.client_send_us,
-            node_receive_us: received_at.as_micros(),
-            node_send_us: sent_at.as_micros(),
-        };
-        // A client that does not read its echoes loses them.
-        let _ = context
-            .connection
-            .send_binary(context.now, &echo.to_bytes());
-        Handled::Echoed(sent_at - received_at)
+        match Probe::parse(payload) {
+            Some(probe) => Handled::Echoed(probe::answer(context, probe)),
+            None => Handled::Malformed,
+        }
     }
 
     fn handle_text(&mut self, context: &mut Context<'_>, payload: &[u8]) -> Handled {
         match serde_json::from_slice(payload) {
             Ok(SessionClientMessage::Start) => {
                 self.start(context.now);
+                self.pace_in_kernel(context, self.profile.rate_bps(Direction::Down));
                 Handled::Taken
             }
             Ok(SessionClientMessage::SetDemand { down_mbps, up_mbps }) => {
                 match demand(down_mbps).and_then(|down_bps| demand(up_mbps).map(|_| down_bps)) {
-                    Ok(Some(down_bps)) => self.set_demand(context.now, down_bps),
+                    Ok(Some(down_bps)) => {
+                        self.set_demand(context.now, down_bps);
+                        self.pace_in_kernel(context, down_bps);
+                    }
                     // The client paces its own direction; the node only holds it to the same bounds.
                     Ok(None) => {}
                     Err(message) => return refuse(context, "invalid_demand", message),
@@ -302,7 +311,22 @@ impl ProfileSession {
             .collect();
     }
 
+    /// Lets the kernel spread a large message's segments: at once they would stand before everybody else's in the line.
+    fn pace_in_kernel(&self, context: &Context<'_>, down_bps: u64) {
+        match self.profile.model {
+            ExperienceModel::Streaming | ExperienceModel::Bulk => {
+                let bytes_per_s =
+                    down_bps / 8 / PACING_HEADROOM_DIVISOR * (PACING_HEADROOM_DIVISOR + 1);
+                // Where the kernel can't, the messages leave in one piece.
+                let _ = tcp::set_pacing_rate(context.socket(), bytes_per_s);
+            }
+            // A late message is a lost one: these leave as fast as they can.
+            ExperienceModel::Gaming | ExperienceModel::Call => {}
+        }
+    }
+
     fn set_demand(&mut self, now: Instant, down_bps: u64) {
+        self.waiting_bytes_max = waiting_bytes_max(down_bps);
         let rates_bps = self.profile.rates_for_demand(Direction::Down, down_bps);
         for flow in &mut self.flows {
             if let Some(rate_bps) = rates_bps.get(usize::from(flow.number)) {
@@ -372,6 +396,12 @@ impl PacedFlow {
     }
 }
 
+fn waiting_bytes_max(rate_bps: u64) -> usize {
+    let bytes = u128::from(rate_bps / 8) * WAITING.as_micros() / 1_000_000;
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    bytes.clamp(*WAITING_BYTES.start(), *WAITING_BYTES.end()) as usize
+}
+
 /// A demand in bits a second, held to its bounds.
 fn demand(mbps: Option<f64>) -> Result<Option<u64>, String> {
     let max_mbps = PROFILE_RATE_BPS_MAX as f64 / 1e6;
@@ -414,6 +444,13 @@ mod tests {
         for mbps in [-1.0, f64::NAN, f64::INFINITY, 10_001.0] {
             assert!(demand(Some(mbps)).is_err(), "{mbps}");
         }
+    }
+
+    #[test]
+    fn what_may_wait_grows_with_the_rate_within_bounds() {
+        assert_eq!(waiting_bytes_max(1_500_000), 4 * 1024);
+        assert_eq!(waiting_bytes_max(400_000_000), 400_000);
+        assert_eq!(waiting_bytes_max(u64::MAX), TRANSMIT_BUFFER_BYTES_MAX / 2);
     }
 
     #[test]

@@ -68,10 +68,11 @@ impl Completeness {
         let missing = planned
             .iter()
             .filter(|planned| {
-                !ran.iter().any(|ran| {
-                    ran.0 == planned.0
-                        && length(ran.1) >= PHASE_SHARE_MIN * scale * length(planned.1)
-                })
+                // A phase may begin to count late, while its load ramps up; it was cut short if it ended early.
+                let slack = (1.0 - PHASE_SHARE_MIN) * length(planned.1);
+                let end_us = scale * (planned.1.end_us as f64 - slack);
+                !ran.iter()
+                    .any(|ran| ran.0 == planned.0 && ran.1.end_us as f64 >= end_us)
             })
             .count();
         Self {

@@ -119,4 +119,8 @@ pub struct TestStatus {
     pub ended: bool,
     /// Load flows and probes of this test that the node still has open.
     pub open_flows: u32,
+    /// Payload bytes received so far over all flows of this test, brought up to date every 100 ms: the receiver's count for
+    /// uploads that carry no progress messages of their own.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub received_bytes: u64,
 }

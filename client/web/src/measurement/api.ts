@@ -29,7 +29,8 @@ export type Api = {
 /** An answer to an ordinary request must begin within this time, ms. */
 const REQUEST_LIMIT_MS = 15_000;
 
-async function request<Reply>(url: string, init: RequestInit, signal?: AbortSignal): Promise<Reply> {
+/** Asks the node; anything but a success is thrown as an `ApiError`. */
+export async function request<Reply>(url: string, init: RequestInit, signal?: AbortSignal): Promise<Reply> {
   const limit = AbortSignal.timeout(REQUEST_LIMIT_MS);
   let reply: Response;
   try {

@@ -45,17 +45,15 @@ describe("TestRun", () => {
     await outcome;
     const slack_us = END_BOUND_MS * 1000;
     const spans = fake.workerLogs
-      .filter((log) => log.kind !== "probe")
-      .map((log) => [log.kind, Math.round(log.opened_us / 1e6), Math.floor(((log.gone_us ?? 0) - slack_us / 2) / 1e6) + 1]);
+      .filter((log) => log.kind === "download" || log.kind === "upload")
+      .map((log) => [log.kind, Math.round((log.started_us ?? 0) / 1e6), Math.floor(((log.gone_us ?? 0) - slack_us / 2) / 1e6) + 1]);
     expect(spans).toEqual([
       ["download", 5, 20],
       ["download", 5, 20],
-      ["upload", 20, 35],
-      ["upload", 20, 35],
+      ["upload", 20, 40],
+      ["upload", 20, 40],
       ["download", 35, 40],
       ["download", 35, 40],
-      ["upload", 35, 40],
-      ["upload", 35, 40],
     ]);
   });
 
@@ -65,30 +63,29 @@ describe("TestRun", () => {
     expect((await outcome).kind).toBe("result");
     const download = fake.workerLogs.find((log) => log.kind === "download");
     expect(download?.gone_us).toBeLessThanOrEqual(20e6 + END_BOUND_MS * 1000 + 50_000);
-    expect(run.registry.forcedTotal).toBe(8);
+    expect(run.registry.forcedTotal).toBe(6);
     expect(fake.openWorkers).toBe(0);
   });
 
-  it("starts the bidirectional phase with the flows that each direction had reached", async () => {
+  it("starts the bidirectional phase with the flows that the download had reached, beside the upload's", async () => {
     const { fake, outcome } = begin();
     await pass(50);
     await outcome;
     const flows = (kind: string, from: number) =>
       fake.workerLogs
-        .filter((log) => log.kind === kind && Math.round(log.opened_us / 1e6) === from)
+        .filter((log) => log.kind === kind && Math.round((log.started_us ?? 0) / 1e6) === from)
         .reduce((sum, log) => sum + log.flows, 0);
     // Goodput of the fake rises with every flow, so each direction grows to the node's limit.
     expect([flows("download", 5), flows("upload", 20)]).toEqual([16, 16]);
-    expect([flows("download", 35), flows("upload", 35)]).toEqual([16, 16]);
+    expect([flows("download", 35), flows("upload", 35)]).toEqual([16, 0]);
   });
 
-  it("counts the bidirectional phase from when the node agrees that the upload is gone", async () => {
+  it("counts the bidirectional phase from when its flows have ramped up and the upload's are gone", async () => {
     const { fake, outcome } = begin();
     await pass(50);
     await outcome;
     const phase = fake.reported[0]?.phases.at(-1);
-    expect(phase?.start_us).toBeGreaterThanOrEqual(35e6);
-    expect(phase?.start_us).toBeLessThanOrEqual(36e6);
+    expect(phase?.start_us).toBe(36.5e6);
     expect(phase?.end_us).toBe(40e6);
   });
 
@@ -174,22 +171,49 @@ describe("TestRun", () => {
     expect(fake.reported[0]?.probes).toHaveLength(800);
   });
 
-  it("loads over HTTP where WebSockets are blocked, with few enough flows to leave room for probes", async () => {
+  it("never has more than five HTTP load flows at once, so that one of six connections is left for the node's count", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const http = (from_s: number) =>
+      fake.workerLogs
+        .filter((log) => log.started_us !== null && Math.round(log.started_us / 1e6) === from_s)
+        .flatMap((log) => log.transports)
+        .filter((transport) => transport === "http").length;
+    // The uploads of 20 s are still there at 35 s.
+    expect([http(5), http(20), http(35)]).toEqual([4, 3, 2]);
+  });
+
+  it("loads over HTTP alone where WebSockets are blocked", async () => {
     const { fake, outcome } = begin({ probe: "http" });
     await pass(50);
     await outcome;
-    const loads = fake.workerLogs.filter((log) => log.kind !== "probe");
-    expect(loads.every((log) => log.url.startsWith("http:"))).toBe(true);
-    expect(Math.max(...loads.map((log) => log.flows))).toBe(1);
+    expect(fake.workerLogs.flatMap((log) => log.transports).every((transport) => transport === "http")).toBe(true);
+    const flowsAt = (from_s: number) =>
+      fake.workerLogs
+        .filter((log) => log.started_us !== null && Math.round(log.started_us / 1e6) === from_s)
+        .reduce((sum, log) => sum + log.transports.length, 0);
+    // Uploads and downloads together leave two of six connections: for the node's count and for the probes.
+    expect(flowsAt(20) + flowsAt(35)).toBe(4);
     expect(fake.reported[0]?.probe_transport).toBe("http");
   });
 
-  it("falls back to HTTP load when only the load's WebSockets are lost", async () => {
-    const { fake, outcome } = begin({ blocksWebSocketLoad: true });
+  it("starts every worker before the test's clock", async () => {
+    const { fake, outcome } = begin();
+    await pass(2);
+    expect(fake.workerLogs).toHaveLength(8);
     await pass(50);
     await outcome;
-    expect(fake.workerLogs.filter((log) => log.kind === "upload").every((log) => log.url.startsWith("http:"))).toBe(true);
-    expect(fake.openWorkers).toBe(0);
+    expect(fake.workerLogs).toHaveLength(8);
+  });
+
+  it("asks for the node's count from the first upload on", async () => {
+    const { fake, outcome } = begin();
+    await pass(50);
+    await outcome;
+    const count = fake.workerLogs.find((log) => log.kind === "count");
+    expect(Math.round((count?.started_us ?? 0) / 1e6)).toBe(20);
+    expect(count?.gone_us).toBeGreaterThan(40e6);
   });
 
   it("gives the test up when the device slept through part of it", async () => {

@@ -3,19 +3,19 @@
 
 import type {
   ClientDescription,
-  Direction,
   Phase,
   PhaseSpan,
   ProbeTransport,
-  Report,
   TestAdmission,
   TestSamples,
 } from "../protocol";
 import { ApiError, type Api } from "./api";
+import { CountLink } from "./count_link";
+import { Crew } from "./crew";
 import { FLOWS_AT_START, type FlowsReached } from "./flow_count";
 import { GoodputBins } from "./goodput_bins";
 import { Load } from "./load";
-import type { LoadTransport } from "./messages";
+import { confirmGone, failed, failureOf, handIn, type Outcome } from "./outcome";
 import { ProbeLink } from "./probe_link";
 import { FlowRegistry, TEST_LIMIT_MS } from "./registry";
 import { SampleLog } from "./samples";
@@ -27,33 +27,31 @@ import type { WorkerFactory } from "./worker_port";
 export const LATE_ANSWER_LIMIT_US = 3_000_000;
 /** From the decision to start to the first probe, µs: the workers must have heard of it. */
 const START_LEAD_US = 150_000;
+/** How long the load workers may take to start before the test starts without having heard of all, µs. */
+const CREW_LIMIT_US = 5_000_000;
 /** How long the node may take to agree that a stretch's flows are gone, µs, before the next counts all the same. */
 const GONE_LIMIT_US = 1_000_000;
-/** Pause between two questions for the node's count, µs. */
-const GONE_POLL_US = 100_000;
+/**
+ * How long a graded phase without a warm-up of its own ramps before it counts, µs. Both directions start at once, each
+ * through the other's queue: on a 50/10 Mbit/s line with 200 ms of queue the download needs this long to come back.
+ */
+const UNWARMED_RAMP_US = 1_500_000;
+/** Pause between two questions for the node's count, ms. */
+const GONE_POLL_MS = 100;
 /** Silence of the probe worker after which the device must have been asleep, µs. */
 const ASLEEP_US = 4_000_000;
 /** A graded phase that ran for less says nothing, µs. */
 const GRADABLE_US_MIN = 2_000_000;
-/** Tries to hand the samples in, and the pause between them, ms. */
-const REPORT_TRIES = 3;
-const REPORT_PAUSE_MS = 1_000;
-/** Flows in one direction over HTTP: two connections to the host stay free for the page itself and its probes. */
-const HTTP_FLOWS_MAX = 2;
+/**
+ * Load flows over HTTP. A browser allows six connections to a host: one is that of the node's count, three are the uploads'
+ * for as long as they run, which leaves two for the downloads that join them. Downloads alone leave two,
+ * for the page itself.
+ */
+const HTTP_FLOWS_MAX = { up: 3, down: 4, downBesideUp: 2 };
+/** The same in either direction where the probes have to go by HTTP as well: both directions leave two connections. */
+const HTTP_FLOWS_BESIDE_PROBES_MAX = 2;
 
-/** Why a test ended without a report. */
-export type Failure = {
-  kind: "unreachable" | "refused" | "blocked" | "lost" | "asleep" | "report_failed" | "failed";
-  message: string;
-  retry_after_s: number | null;
-  queue_position: number | null;
-};
-
-/** How a test ended. */
-export type Outcome =
-  | { kind: "result"; report: Report }
-  | { kind: "stopped" }
-  | { kind: "failed"; failure: Failure };
+export type { Failure, Outcome } from "./outcome";
 
 /** What a test runs on. */
 export type Machinery = { api: Api; workers: WorkerFactory; epoch_us: () => number };
@@ -81,7 +79,10 @@ export class TestRun {
   readonly #handleUpdate: () => void;
   readonly #abort = new AbortController();
   readonly #ticker = new Ticker(() => this.elapsed_us);
-  readonly #reached: FlowsReached = { down: FLOWS_AT_START, up: FLOWS_AT_START };
+  readonly #reached: FlowsReached = {
+    down: { flows: FLOWS_AT_START, isFast: false },
+    up: { flows: FLOWS_AT_START, isFast: false },
+  };
   #loads: Load[] = [];
   #startEpochUs = 0;
   #startedAt = new Date(0);
@@ -90,12 +91,14 @@ export class TestRun {
   #halted_us = 0;
   #isAbandoned = false;
   #probe: ProbeLink | null = null;
-  #loadTransport: LoadTransport = "websocket";
+  #count: CountLink | null = null;
+  readonly #crew: Crew;
 
   constructor(machinery: Machinery, client: ClientDescription, handleUpdate: () => void) {
     this.#machinery = machinery;
     this.#client = client;
     this.#handleUpdate = handleUpdate;
+    this.#crew = new Crew(machinery.workers, this.registry);
   }
 
   /** Microseconds since the start; 0 before it. */
@@ -198,7 +201,11 @@ export class TestRun {
     );
     if (transport === null) throw new ApiError("failed", "blocked");
     this.probeTransport = transport;
-    if (transport === "http") this.#loadTransport = "http";
+
+    this.#count = new CountLink(workers.count(), this.registry, this.bins);
+    this.#crew.hire(loadStretches(this.phases), () => this.#ticker.tick());
+    const crewLimit_us = epoch_us() + CREW_LIMIT_US;
+    await this.#ticker.until(Number.POSITIVE_INFINITY, () => this.#crew.isReady || epoch_us() >= crewLimit_us);
 
     this.#startEpochUs = epoch_us() + START_LEAD_US;
     this.#startedAt = new Date(this.#startEpochUs / 1000);
@@ -209,36 +216,51 @@ export class TestRun {
   }
 
   async #runTimeline(): Promise<void> {
-    for (const [index, stretch] of loadStretches(this.phases).entries()) {
-      await this.#ticker.until(stretch.start_us);
-      // The flows of the stretch before have ended, or were forced, by now: from here nothing more is sent for them.
-      this.#loads = stretch.directions.map((direction) => this.#openLoad(`${index}-${direction}`, direction, stretch));
-      await this.#countWhenAlone(stretch);
-      await this.#ticker.until(stretch.end_us);
-      await this.#endLoads("phase_over");
+    const stretches = loadStretches(this.phases);
+    const times = [...new Set(stretches.flatMap((stretch) => [stretch.start_us, stretch.end_us]))].toSorted((a, b) => a - b);
+    for (const at_us of times) {
+      await this.#ticker.until(at_us);
+      const ending = stretches.filter((stretch) => stretch.end_us === at_us).map((stretch) => stretch.direction);
+      await this.#endLoads("phase_over", (load) => ending.includes(load.direction));
+      if (ending.length > 0) void this.#waitUntilGone();
+      // The flows that were to end have ended, or were forced, by now: from here nothing more is sent for them.
+      for (const stretch of stretches) {
+        if (stretch.start_us !== at_us) continue;
+        this.#loads.push(this.#openLoad(stretch));
+        this.#rampUnwarmed(at_us);
+      }
     }
     await this.#ticker.until(endOf(this.phases));
   }
 
-  #openLoad(name: string, direction: Direction, stretch: LoadStretch, transport = this.#loadTransport): Load {
+  #openLoad(stretch: LoadStretch): Load {
     const { admission } = this;
     if (admission === null) throw new Halted();
-    const { endpoints, test_id, flows_max } = admission;
-    const byWebSocket = { down: endpoints.bulk_download_ws, up: endpoints.bulk_upload_ws };
-    const byHttp = { down: endpoints.download, up: endpoints.upload };
-    const url = transport === "websocket" ? byWebSocket[direction] : byHttp[direction];
-    const openWorker = direction === "down" ? this.#machinery.workers.download : this.#machinery.workers.upload;
-    return new Load(name, this.elapsed_us, {
+    const { direction } = stretch;
+    const { endpoints, test_id, token, flows_max } = admission;
+    const query = `?test_id=${test_id}`;
+    const isBesideUpload = this.#loads.some((load) => load.direction === "up");
+    const httpFlowsMax =
+      this.probeTransport === "http"
+        ? HTTP_FLOWS_BESIDE_PROBES_MAX
+        : HTTP_FLOWS_MAX[direction === "down" && isBesideUpload ? "downBesideUp" : direction];
+    const reached = this.#reached[direction];
+    if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);
+    return new Load(this.elapsed_us, {
       direction,
-      transport,
-      url: `${url}?test_id=${test_id}`,
+      urls:
+        direction === "down"
+          ? { websocket: endpoints.bulk_download_ws + query, http: endpoints.download + query }
+          : { websocket: endpoints.bulk_upload_ws + query, http: endpoints.upload + query },
+      httpFlowsMax,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
-      flowsMax: transport === "http" ? HTTP_FLOWS_MAX : flows_max,
-      flowsAtStart: this.#reached[direction],
+      // Where no WebSocket opened for the probes, none will for the load.
+      flowsMax: this.probeTransport === "http" ? httpFlowsMax : flows_max,
+      flowsAtStart: reached.isFast ? Math.min(reached.flows, httpFlowsMax) : reached.flows,
       registry: this.registry,
       bins: this.bins,
-      openWorker,
+      crew: this.#crew.take(direction),
       noteFlows: (flows) => this.log.noteFlows(this.elapsed_us, direction, flows),
       noteBacklog: (backlog_bytes) => {
         if (direction === "up") {
@@ -248,30 +270,32 @@ export class TestRun {
     });
   }
 
-  /**
-   * A graded phase that follows load without a warm-up begins to count when the node, too, has let go of the flows
-   * before it. The new flows ramp up meanwhile, so that the line isn't idle.
-   */
-  async #countWhenAlone(stretch: LoadStretch): Promise<void> {
-    const first = this.phases.find((span) => span.phase === stretch.phases[0]);
-    const { admission } = this;
-    if (first === undefined || !isGraded(first.phase) || admission === null) return;
-    const limit_us = stretch.start_us + GONE_LIMIT_US;
-    while (this.elapsed_us < limit_us) {
-      const status = await this.#orHalted(
-        this.#machinery.api.status(admission, this.#abort.signal).catch(() => null),
-        limit_us,
-      );
-      const ours = 1 + this.#loads.reduce((sum, load) => sum + load.connected, 0);
-      if (status !== null && status.open_flows <= ours) break;
-      await this.#ticker.until(this.elapsed_us + GONE_POLL_US);
-    }
-    first.start_us = Math.max(first.start_us, Math.min(this.elapsed_us, limit_us));
+  /** A graded phase that load joins without a warm-up counts from when the new flows have ramped up. */
+  #rampUnwarmed(at_us: number): void {
+    const graded = this.phases.find((span) => span.start_us === at_us && isGraded(span.phase));
+    if (graded !== undefined) graded.start_us += UNWARMED_RAMP_US;
   }
 
-  async #endLoads(reason: "phase_over" | "stopped"): Promise<void> {
-    const ending = this.#loads;
-    this.#loads = [];
+  /** The next graded phase begins to count when the node, too, has let go of the flows that ended, within a limit. */
+  async #waitUntilGone(): Promise<void> {
+    const { admission } = this;
+    const next = this.phases.find((span) => span.start_us > this.elapsed_us && isGraded(span.phase));
+    if (next === undefined || admission === null) return;
+    const limit_us = next.start_us + GONE_LIMIT_US;
+    while (this.elapsed_us < limit_us && this.#haltedBy === null) {
+      const status = await this.#machinery.api.status(admission, this.#abort.signal).catch(() => null);
+      const ours = 1 + this.#loads.reduce((sum, load) => sum + load.connected, 0);
+      if (status !== null && status.open_flows <= ours) break;
+      await new Promise((resolve) => {
+        setTimeout(resolve, GONE_POLL_MS);
+      });
+    }
+    next.start_us = Math.max(next.start_us, Math.min(this.elapsed_us, limit_us));
+  }
+
+  async #endLoads(reason: "phase_over" | "stopped", isEnding: (load: Load) => boolean = () => true): Promise<void> {
+    const ending = this.#loads.filter(isEnding);
+    this.#loads = this.#loads.filter((load) => !ending.includes(load));
     await Promise.all(ending.map((load) => load.end(reason)));
   }
 
@@ -297,22 +321,7 @@ export class TestRun {
     if (admission === null) return { kind: "stopped" };
     this.step = "reporting";
     this.#handleUpdate();
-    let last: unknown = null;
-    for (let attempt = 0; attempt < REPORT_TRIES; attempt += 1) {
-      if (this.#abort.signal.aborted) throw new Halted();
-      try {
-        const report = await this.#machinery.api.report(admission, this.samples(), this.#abort.signal);
-        return { kind: "result", report };
-      } catch (fault) {
-        last = fault;
-        if (fault instanceof ApiError && fault.kind === "failed") break;
-        await new Promise((resolve) => {
-          setTimeout(resolve, REPORT_PAUSE_MS);
-        });
-      }
-    }
-    const failure = failureOf(last);
-    return { kind: "failed", failure: { ...failure, kind: "report_failed" } };
+    return handIn(this.#machinery.api, admission, this.samples(), this.#abort.signal);
   }
 
   async #handleFault(fault: unknown): Promise<Outcome> {
@@ -380,26 +389,13 @@ export class TestRun {
     this.#tickEpochUs = now;
     const { phase } = this;
     if (phase !== null && isRamping(phase)) {
-      for (const [index, load] of this.#loads.entries()) {
+      for (const load of this.#loads) {
         load.grow(this.elapsed_us);
-        this.#fallBackIfBlocked(load, index);
+        this.#reached[load.direction] = load.reached;
       }
     }
-    for (const load of this.#loads) this.#reached[load.direction] = load.flows;
     this.#ticker.tick();
     this.#handleUpdate();
-  }
-
-  /** Some networks let the first WebSocket through and not the next: the load then goes over HTTP from here on. */
-  #fallBackIfBlocked(load: Load, index: number): void {
-    if (!load.isDead || this.#loadTransport === "http") return;
-    this.#loadTransport = "http";
-    const stretch = loadStretches(this.phases).find(
-      (candidate) => candidate.start_us <= this.elapsed_us && this.elapsed_us < candidate.end_us,
-    );
-    if (stretch === undefined) return;
-    void load.end("phase_over");
-    this.#loads[index] = this.#openLoad(`${index}-${load.direction}-http`, load.direction, stretch);
   }
 
   /** `promise`, unless the test is halted first or `until_us` passes (then `null`). */
@@ -424,31 +420,10 @@ export class TestRun {
   async #confirmGone(): Promise<void> {
     const { admission } = this;
     if (admission === null) return;
-    for (let attempt = 0; attempt < 40; attempt += 1) {
-      const status = await this.#machinery.api.status(admission, new AbortController().signal).catch(() => null);
-      if (status !== null) this.openFlows = status.open_flows;
+    await confirmGone(this.#machinery.api, admission, (open_flows) => {
+      if (open_flows !== null) this.openFlows = open_flows;
       this.#handleUpdate();
-      if (this.openFlows === 0 || this.#isAbandoned) return;
-      await new Promise((resolve) => {
-        setTimeout(resolve, 250);
-      });
-    }
+      return this.#isAbandoned ? "enough" : "ask_on";
+    });
   }
-}
-
-function failed(kind: Failure["kind"], message: string): Outcome {
-  return { kind: "failed", failure: { kind, message, retry_after_s: null, queue_position: null } };
-}
-
-function failureOf(fault: unknown): Failure {
-  if (fault instanceof ApiError) {
-    const { kind, message, retry_after_s, queue_position } = fault;
-    return { kind, message, retry_after_s, queue_position };
-  }
-  return {
-    kind: "failed",
-    message: fault instanceof Error ? fault.message : "Something went wrong in the page.",
-    retry_after_s: null,
-    queue_position: null,
-  };
 }

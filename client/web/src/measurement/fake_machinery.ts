@@ -4,7 +4,7 @@ import type { Phase, PhaseSpan, Report, TestAdmission, TestSamples, TestStatus }
 import { ApiError } from "./api";
 import type { Machinery } from "./controller";
 import { binAt, type Bin } from "./goodput_bins";
-import type { LoadNotice, LoadOrder, ProbeNotice, ProbeOrder } from "./messages";
+import type { CountNotice, CountOrder, LoadNotice, LoadOrder, ProbeNotice, ProbeOrder } from "./messages";
 import { ProbeSchedule } from "./probe_schedule";
 import type { WorkerPort } from "./worker_port";
 
@@ -28,14 +28,12 @@ export type Behaviour = {
   probe?: "ping_role" | "http" | "unreachable";
   /** Load workers that do not answer to `end`. */
   isStubborn?: boolean;
-  /** Load flows over WebSocket that are lost at once. */
-  blocksWebSocketLoad?: boolean;
   /** The newest probes stay unanswered. */
   answers?: boolean;
 };
 
 /** What happened to a worker. */
-export type WorkerLog = { kind: "probe" | "download" | "upload"; url: string; flows: number; opened_us: number; gone_us: number | null };
+export type WorkerLog = { kind: "probe" | "count" | "download" | "upload"; flows: number; transports: string[]; started_us: number | null; opened_us: number; gone_us: number | null };
 
 const ROUND_TRIP_US = 20_000;
 const BYTES_PER_FLOW_AND_BIN = 100_000;
@@ -83,6 +81,7 @@ export class FakeMachinery {
         probe: () => this.#probe(),
         download: () => this.#load("download"),
         upload: () => this.#load("upload"),
+        count: () => this.#count(),
       },
     };
   }
@@ -94,11 +93,11 @@ export class FakeMachinery {
 
   #status(): TestStatus {
     const open_flows = this.workerLogs.reduce((sum, log) => sum + (log.gone_us === null ? log.flows : 0), 0);
-    return { test_id: "t", ended: false, open_flows };
+    return { test_id: "t", ended: false, open_flows, received_bytes: 0 };
   }
 
   #probe(): WorkerPort<ProbeOrder, ProbeNotice> {
-    const log: WorkerLog = { kind: "probe", url: "", flows: 1, opened_us: this.now_us, gone_us: null };
+    const log: WorkerLog = { kind: "probe", flows: 1, transports: [], started_us: null, opened_us: this.now_us, gone_us: null };
     this.workerLogs.push(log);
     let tell: (notice: ProbeNotice) => void = () => undefined;
     let schedule: ProbeSchedule | null = null;
@@ -145,29 +144,49 @@ export class FakeMachinery {
     };
   }
 
-  #load(kind: "download" | "upload"): WorkerPort<LoadOrder, LoadNotice> {
-    const log: WorkerLog = { kind, url: "", flows: 0, opened_us: this.now_us, gone_us: null };
+  /** Its counts are the upload workers' own, for simplicity. */
+  #count(): WorkerPort<CountOrder, CountNotice> {
+    const log: WorkerLog = { kind: "count", flows: 0, transports: [], started_us: null, opened_us: this.now_us, gone_us: null };
     this.workerLogs.push(log);
-    let tell: (notice: LoadNotice) => void = () => undefined;
-    let timer: ReturnType<typeof setInterval> | undefined;
-    let opened: string[] = [];
-    const report = () => {
-      const isBlocked = this.behaviour.blocksWebSocketLoad === true && log.url.startsWith("ws:");
-      const bins: Bin[] = isBlocked ? [] : [[binAt(this.now_us), log.flows * BYTES_PER_FLOW_AND_BIN]];
-      tell({ type: "progress", bins, opened: isBlocked ? [] : opened, lost: isBlocked ? opened : [], backlog_bytes: 7 });
-      opened = [];
-    };
+    let tell: (notice: CountNotice) => void = () => undefined;
     return {
       listen: (handle) => {
         tell = handle;
       },
       post: (order) => {
+        if (order.type === "start") log.started_us = this.now_us;
+        else setTimeout(() => tell({ type: "ended" }), 5);
+      },
+      terminate: () => {
+        log.gone_us ??= this.now_us;
+      },
+    };
+  }
+
+  #load(kind: "download" | "upload"): WorkerPort<LoadOrder, LoadNotice> {
+    const log: WorkerLog = { kind, flows: 0, transports: [], started_us: null, opened_us: this.now_us, gone_us: null };
+    this.workerLogs.push(log);
+    let tell: (notice: LoadNotice) => void = () => undefined;
+    let timer: ReturnType<typeof setInterval> | undefined;
+    let opened: string[] = [];
+    const report = () => {
+      const bins: Bin[] = [[binAt(this.now_us), log.flows * BYTES_PER_FLOW_AND_BIN]];
+      tell({ type: "progress", bins, opened, lost: [], backlog_bytes: 7 });
+      opened = [];
+    };
+    return {
+      listen: (handle) => {
+        tell = handle;
+        setTimeout(() => tell({ type: "ready" }), 5);
+      },
+      post: (order) => {
         if (order.type === "start") {
-          log.url = order.url;
+          log.started_us = this.now_us;
           timer = setInterval(report, 100);
         } else if (order.type === "open") {
-          log.flows += order.ids.length;
-          opened.push(...order.ids);
+          log.flows += order.flows.length;
+          log.transports.push(...order.flows.map((flow) => flow.transport));
+          opened.push(...order.flows.map((flow) => flow.id));
         } else if (this.behaviour.isStubborn !== true) {
           clearInterval(timer);
           setTimeout(() => tell({ type: "ended" }), 5);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FLOWS_AT_START, FLOWS_PER_ADDITION, FlowCount, JUDGEMENT_INTERVAL_US } from "./flow_count";
+import { ENOUGH_MBPS, FLOWS_AT_START, FLOWS_PER_ADDITION, FlowCount, JUDGEMENT_INTERVAL_US } from "./flow_count";
 
 /** Feeds one judgement after another and returns the number of flows after each. */
 function grow(count: FlowCount, goodputs_mbps: number[]): number[] {
@@ -34,6 +34,12 @@ describe("FlowCount", () => {
     expect(count.handleGoodput(JUDGEMENT_INTERVAL_US, 100)).toBe(0);
     expect(count.flows).toBe(FLOWS_AT_START);
     expect(count.handleGoodput(1_000 + JUDGEMENT_INTERVAL_US, 100)).toBe(FLOWS_PER_ADDITION);
+  });
+
+  it("adds nothing where flows are not what is lacking", () => {
+    const count = new FlowCount(0, 16);
+    expect(grow(count, [900, ENOUGH_MBPS, 3000])).toEqual([6, 6, 6]);
+    expect(count.isFast).toBe(true);
   });
 
   it("adds nothing on a line that carries nothing", () => {

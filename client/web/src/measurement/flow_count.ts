@@ -13,6 +13,12 @@ export const JUDGEMENT_INTERVAL_US = 700_000;
 /** The end of the interval over which goodput is measured for the judgement, µs. */
 export const JUDGEMENT_WINDOW_US = 400_000;
 
+/**
+ * From here on the device's processor, not a flow's window, is what limits (four windows of 6 MB fill this at 200 ms), and
+ * flows beyond those that HTTP has room for cost it more than they bring: none is added, Mbit/s.
+ */
+export const ENOUGH_MBPS = 1_000;
+
 /** Decides, for one direction, when to add flows. */
 export class FlowCount {
   #flows: number;
@@ -20,6 +26,7 @@ export class FlowCount {
   #goodputBefore = 0;
   #nextJudgement_us: number;
   #isSettled = false;
+  #isFast = false;
 
   /** `flowsAtStart` is what an earlier phase reached, when there was one. */
   constructor(now_us: number, flowsMax: number, flowsAtStart = FLOWS_AT_START) {
@@ -31,6 +38,11 @@ export class FlowCount {
   /** How many flows should be open now. */
   get flows(): number {
     return this.#flows;
+  }
+
+  /** Whether the direction carried so much that flows are not what it lacks. */
+  get isFast(): boolean {
+    return this.#isFast;
   }
 
   /** When `handleGoodput` should be called next, µs; `null` once the count is settled. */
@@ -46,7 +58,8 @@ export class FlowCount {
     if (this.#isSettled || now_us < this.#nextJudgement_us) return 0;
     const didPay = goodput_mbps > this.#goodputBefore * WORTHWHILE_GAIN;
     const addition = Math.min(FLOWS_PER_ADDITION, this.#flowsMax - this.#flows);
-    if (!didPay || addition === 0) {
+    this.#isFast = goodput_mbps >= ENOUGH_MBPS;
+    if (this.#isFast || !didPay || addition === 0) {
       this.#isSettled = true;
       return 0;
     }
@@ -58,4 +71,4 @@ export class FlowCount {
 }
 
 /** What each direction has reached in this test; a later phase starts there. */
-export type FlowsReached = Record<Direction, number>;
+export type FlowsReached = Record<Direction, { flows: number; isFast: boolean }>;

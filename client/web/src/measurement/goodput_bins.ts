@@ -25,6 +25,23 @@ export class BinCounter {
     this.#bins.set(index, (this.#bins.get(index) ?? 0) + bytes);
   }
 
+  /** Counts `bytes` received evenly between two moments; the interval's own bin when it is empty. */
+  addOver(from_us: number, to_us: number, bytes: number): void {
+    if (to_us <= from_us) {
+      this.add(to_us, bytes);
+      return;
+    }
+    let left_bytes = bytes;
+    for (let index = binAt(from_us); index <= binAt(to_us); index += 1) {
+      const overlap_us = Math.min(to_us, (index + 1) * BIN_US) - Math.max(from_us, index * BIN_US);
+      const share_bytes = Math.min(left_bytes, Math.round((bytes * Math.max(0, overlap_us)) / (to_us - from_us)));
+      if (share_bytes > 0) this.add(index * BIN_US, share_bytes);
+      left_bytes -= share_bytes;
+    }
+    // What rounding left over: no byte is lost.
+    if (left_bytes > 0) this.add(to_us, left_bytes);
+  }
+
   /** Hands over what was counted and starts again. */
   take(): Bin[] {
     const bins = [...this.#bins];
@@ -54,6 +71,12 @@ export class GoodputBins {
     let bytes = 0;
     for (let index = first; index < end; index += 1) bytes += this.#bytes[direction][index] ?? 0;
     return (bytes * 8) / ((end - first) * BIN_US);
+  }
+
+  /** Until when a direction is counted at `now_us`: an upload's count comes from the node, a round trip late. */
+  countedUntil(direction: Direction, now_us: number): number {
+    // The last bin may still be filling.
+    return Math.min(now_us - 1.5 * BIN_US, (this.#bytes[direction].length - 1) * BIN_US);
   }
 
   /** Payload bytes of the test so far, both directions. */

@@ -1,27 +1,25 @@
 // The load of one stretch of the timeline in one direction: its workers, its flows, its growth. Owns no clock of its own.
 
 import type { Direction } from "../protocol";
+import type { CrewMember } from "./crew";
 import { FlowCount, JUDGEMENT_WINDOW_US } from "./flow_count";
-import { BIN_US, type GoodputBins } from "./goodput_bins";
-import type { LoadNotice, LoadOrder, LoadTransport } from "./messages";
+import type { GoodputBins } from "./goodput_bins";
+import type { FlowOrder, LoadNotice, LoadTransport } from "./messages";
 import { END_BOUND_MS, type EndReason, type FlowRegistry } from "./registry";
-import type { WorkerPort } from "./worker_port";
-
-/** Load workers in one direction: more threads than this only take the cores from one another. */
-export const WORKERS_PER_DIRECTION_MAX = 2;
 
 /** What a load needs from the test it is part of. */
 export type LoadContext = {
   direction: Direction;
-  transport: LoadTransport;
-  url: string;
+  urls: Record<LoadTransport, string>;
+  /** How many flows go by HTTP; those beyond go by WebSocket. */
+  httpFlowsMax: number;
   start_epoch_us: number;
   lifetime_ms: number;
   flowsMax: number;
   flowsAtStart: number;
   registry: FlowRegistry;
   bins: GoodputBins;
-  openWorker: () => WorkerPort<LoadOrder, LoadNotice>;
+  crew: CrewMember[];
   /** The number of connected flows changed. */
   noteFlows: (flows: number) => void;
   noteBacklog: (backlog_bytes: number) => void;
@@ -31,18 +29,21 @@ export type LoadContext = {
 export class Load {
   readonly #context: LoadContext;
   readonly #count: FlowCount;
-  readonly #workers: { id: string; port: WorkerPort<LoadOrder, LoadNotice>; backlog_bytes: number }[] = [];
+  readonly #backlogs = new Map<string, number>();
   readonly #connected = new Set<string>();
   #opened = 0;
-  #lost = 0;
   #isEnding = false;
 
-  /** Opens the first flows at once. `name` is unique in the test. */
-  constructor(name: string, now_us: number, context: LoadContext) {
+  /** Opens the first flows at once. */
+  constructor(now_us: number, context: LoadContext) {
     this.#context = context;
     this.#count = new FlowCount(now_us, context.flowsMax, context.flowsAtStart);
-    const workers = Math.min(WORKERS_PER_DIRECTION_MAX, context.flowsMax);
-    for (let index = 0; index < workers; index += 1) this.#openWorker(`${name}-${index}`);
+    const { start_epoch_us, urls, registry } = context;
+    for (const member of context.crew) {
+      member.handle = (notice) => this.#handleProgress(member.id, notice);
+      registry.touch(member.id);
+      member.port.post({ type: "start", start_epoch_us, urls });
+    }
     this.#openFlows(this.#count.flows);
   }
 
@@ -51,9 +52,9 @@ export class Load {
     return this.#context.direction;
   }
 
-  /** Flows that should be open. */
-  get flows(): number {
-    return this.#count.flows;
+  /** Where a later phase should start. */
+  get reached(): { flows: number; isFast: boolean } {
+    return { flows: this.#count.flows, isFast: this.#count.isFast };
   }
 
   /** Flows with a connection. */
@@ -61,18 +62,13 @@ export class Load {
     return this.#connected.size;
   }
 
-  /** Whether every flow that was opened is gone again without having been asked to. */
-  get isDead(): boolean {
-    return this.#lost > 0 && this.#lost >= this.#opened;
-  }
-
   /** Opens more flows if the last addition paid. Called often while the load ramps up, and only then. */
   grow(now_us: number): void {
     const due_us = this.#count.pollTimeout();
     if (due_us === null || now_us < due_us || this.#isEnding) return;
-    // The last bin is still being filled, and a report is up to one interval old.
-    const to_us = now_us - 1.5 * BIN_US;
-    const goodput_mbps = this.#context.bins.mean_mbps(this.#context.direction, to_us - JUDGEMENT_WINDOW_US, to_us);
+    const { bins, direction } = this.#context;
+    const to_us = bins.countedUntil(direction, now_us);
+    const goodput_mbps = bins.mean_mbps(direction, to_us - JUDGEMENT_WINDOW_US, to_us);
     this.#openFlows(this.#count.handleGoodput(now_us, goodput_mbps));
   }
 
@@ -81,45 +77,24 @@ export class Load {
     this.#isEnding = true;
     await this.#context.registry.end(
       reason,
-      this.#workers.map((worker) => worker.id),
+      this.#context.crew.map((member) => member.id),
       END_BOUND_MS,
     );
     this.#connected.clear();
     this.#context.noteFlows(0);
   }
 
-  #openWorker(id: string): void {
-    const { registry } = this.#context;
-    const port = this.#context.openWorker();
-    const worker = { id, port, backlog_bytes: 0 };
-    this.#workers.push(worker);
-    registry.register(
-      id,
-      { kind: "worker", end: () => port.post({ type: "end" }), force: () => port.terminate() },
-      this.#context.lifetime_ms,
-    );
-    port.listen((notice) => {
-      if (notice.type === "ended") {
-        port.terminate();
-        registry.ended(id);
-      } else {
-        worker.backlog_bytes = notice.backlog_bytes;
-        this.#handleProgress(id, notice);
-      }
-    });
-    const { start_epoch_us, url, transport } = this.#context;
-    port.post({ type: "start", start_epoch_us, url, transport });
-  }
-
   #openFlows(count: number): void {
     if (count === 0) return;
-    const batches: string[][] = this.#workers.map(() => []);
+    const { crew, httpFlowsMax, lifetime_ms } = this.#context;
+    const batches: FlowOrder[][] = crew.map(() => []);
     for (let index = 0; index < count; index += 1) {
-      batches[this.#opened % batches.length]?.push(`flow-${this.#opened}`);
+      const transport = this.#opened < httpFlowsMax ? "http" : "websocket";
+      batches[this.#opened % batches.length]?.push({ id: `flow-${this.#opened}`, transport });
       this.#opened += 1;
     }
-    for (const [index, ids] of batches.entries()) {
-      if (ids.length > 0) this.#workers[index]?.port.post({ type: "open", ids, lifetime_ms: this.#context.lifetime_ms });
+    for (const [index, flows] of batches.entries()) {
+      if (flows.length > 0) crew[index]?.port.post({ type: "open", flows, lifetime_ms });
     }
   }
 
@@ -127,11 +102,11 @@ export class Load {
     const { bins, direction, registry } = this.#context;
     bins.add(direction, notice.bins);
     if (notice.bins.length > 0) registry.touch(workerId);
-    this.#context.noteBacklog(this.#workers.reduce((sum, worker) => sum + worker.backlog_bytes, 0));
+    this.#backlogs.set(workerId, notice.backlog_bytes);
+    this.#context.noteBacklog([...this.#backlogs.values()].reduce((sum, backlog_bytes) => sum + backlog_bytes, 0));
     if (notice.opened.length === 0 && notice.lost.length === 0) return;
     for (const id of notice.opened) this.#connected.add(id);
     for (const id of notice.lost) this.#connected.delete(id);
-    this.#lost += notice.lost.length;
     if (!this.#isEnding) this.#context.noteFlows(this.#connected.size);
   }
 }

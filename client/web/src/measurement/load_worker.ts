@@ -2,7 +2,7 @@
 
 import { sinceUs } from "./clock";
 import { BinCounter } from "./goodput_bins";
-import type { LoadNotice, LoadOrder, LoadTransport } from "./messages";
+import type { FlowOrder, LoadNotice, LoadOrder, LoadTransport } from "./messages";
 import { FlowRegistry, type FlowHandle } from "./registry";
 import { workerScope } from "./worker_scope";
 
@@ -13,7 +13,7 @@ const REPORT_INTERVAL_MS = 100;
 export type FlowEvents = {
   /** The connection is there. */
   opened: () => void;
-  /** The receiver counted `bytes` more. */
+  /** This end received `bytes` more. */
   counted: (bytes: number) => void;
   /** The flow is gone, asked to or not. */
   gone: () => void;
@@ -32,6 +32,7 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void 
   let opened: string[] = [];
   let lost: string[] = [];
   let isEnding = false;
+  scope.postMessage({ type: "ready" });
 
   const report = () => {
     let backlog_bytes = 0;
@@ -41,10 +42,10 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void 
     lost = [];
   };
 
-  const open = (id: string, lifetime_ms: number) => {
+  const open = ({ id, transport }: FlowOrder, lifetime_ms: number) => {
     if (start === null) return;
-    const { start_epoch_us, url, transport } = start;
-    const flow = openers[transport](url, {
+    const { start_epoch_us, urls } = start;
+    const flow = openers[transport](urls[transport], {
       opened: () => opened.push(id),
       counted: (bytes) => {
         counter.add(sinceUs(start_epoch_us), bytes);
@@ -68,7 +69,7 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void 
         setInterval(report, REPORT_INTERVAL_MS);
         break;
       case "open":
-        if (!isEnding) for (const id of order.ids) open(id, order.lifetime_ms);
+        if (!isEnding) for (const flow of order.flows) open(flow, order.lifetime_ms);
         break;
       case "end":
         isEnding = true;

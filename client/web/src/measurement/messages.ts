@@ -3,17 +3,26 @@
 import type { NodeRttSample, ProbeSample, ProbeTransport } from "../protocol";
 import type { Bin } from "./goodput_bins";
 
-/** How a load flow travels. HTTP only where WebSockets are blocked: a browser allows six such requests to a host. */
+/** How a load flow travels. */
 export type LoadTransport = "websocket" | "http";
+
+/** A flow to open. */
+export type FlowOrder = { id: string; transport: LoadTransport };
 
 /** Page → load worker. */
 export type LoadOrder =
-  | { type: "start"; start_epoch_us: number; url: string; transport: LoadTransport }
-  | { type: "open"; ids: string[]; lifetime_ms: number }
+  | {
+      type: "start";
+      start_epoch_us: number;
+      urls: Record<LoadTransport, string>;
+    }
+  | { type: "open"; flows: FlowOrder[]; lifetime_ms: number }
   | { type: "end" };
 
 /** Load worker → page, at most one each 100 ms and one at the end. */
 export type LoadNotice =
+  /** The worker is there and has its payload. */
+  | { type: "ready" }
   | {
       type: "progress";
       bins: Bin[];
@@ -25,6 +34,12 @@ export type LoadNotice =
       backlog_bytes: number;
     }
   | { type: "ended" };
+
+/** Page → count worker. `url` answers with the test's status to the bearer of `token`. */
+export type CountOrder = { type: "start"; start_epoch_us: number; url: string; token: string } | { type: "end" };
+
+/** Count worker → page: what the node received, in the bins in which it did. */
+export type CountNotice = { type: "counted"; bins: Bin[] } | { type: "ended" };
 
 /** Where the probe worker may connect, in the order of preference. */
 export type ProbeUrls = { ping_role: string; main_role: string; http: string };

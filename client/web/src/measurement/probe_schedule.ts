@@ -5,13 +5,14 @@ export const PROBE_INTERVAL_US = 50_000;
 
 /** The schedule of one test. */
 export class ProbeSchedule {
-  #slot = 0;
+  #slot: number;
   #sequence = 0;
   readonly #end_us: number;
 
-  /** No probe is due at or after `end_us`. */
-  constructor(end_us: number) {
+  /** No probe is due before `from_us`, or at or after `end_us`. */
+  constructor(end_us: number, from_us = 0) {
     this.#end_us = end_us;
+    this.#slot = Math.ceil(from_us / PROBE_INTERVAL_US);
   }
 
   /** When the next probe is due, µs since the start; `null` when the test is over. */

@@ -62,6 +62,19 @@ describe("goodput bins", () => {
     expect(first.take()).toEqual([]);
   });
 
+  it("take a count that came late evenly over its interval, to the byte", () => {
+    const counter = new BinCounter();
+    counter.addOver(50_000, 350_000, 1_001);
+    expect(counter.take()).toEqual([
+      [0, 167],
+      [1, 334],
+      [2, 334],
+      [3, 166],
+    ]);
+    counter.addOver(100_000, 100_000, 5);
+    expect(counter.take()).toEqual([[1, 5]]);
+  });
+
   it("give the mean of whole bins in Mbit/s", () => {
     const bins = new GoodputBins();
     bins.add("up", [
@@ -75,11 +88,11 @@ describe("goodput bins", () => {
 });
 
 describe("timeline", () => {
-  it("loads a warm-up and its phase with the same flows", () => {
-    expect(loadStretches(timeline()).map((stretch) => [stretch.directions, stretch.start_us, stretch.end_us])).toEqual([
-      [["down"], 5e6, 20e6],
-      [["up"], 20e6, 35e6],
-      [["down", "up"], 35e6, 40e6],
+  it("keeps the flows of a direction open over all phases that need them", () => {
+    expect(loadStretches(timeline())).toEqual([
+      { direction: "down", start_us: 5e6, end_us: 20e6 },
+      { direction: "up", start_us: 20e6, end_us: 40e6 },
+      { direction: "down", start_us: 35e6, end_us: 40e6 },
     ]);
   });
 

@@ -2,13 +2,11 @@
 
 import type { Direction, Phase, PhaseSpan } from "../protocol";
 
-/** A stretch of the timeline over which one set of load flows stays open: a warm-up together with its phase. */
-export type LoadStretch = {
-  directions: Direction[];
-  start_us: number;
-  end_us: number;
-  phases: Phase[];
-};
+/**
+ * A stretch of the timeline over which the load flows of one direction stay open: every phase that needs them, without a
+ * break. The uploads go on when the downloads join them, so the upstream queue never drains in between.
+ */
+export type LoadStretch = { direction: Direction; start_us: number; end_us: number };
 
 /** The directions that are loaded in a phase. */
 export function directionsOf(phase: Phase): Direction[] {
@@ -36,21 +34,25 @@ export function isRamping(phase: Phase): boolean {
   return phase === "download_warmup" || phase === "upload_warmup";
 }
 
-/** Joins consecutive phases with the same load into stretches, the unloaded ones left out. */
+/** The stretches of both directions, in the order in which they begin. */
 export function loadStretches(phases: readonly PhaseSpan[]): LoadStretch[] {
   const stretches: LoadStretch[] = [];
-  let previous: LoadStretch | null = null;
-  for (const span of phases) {
-    const directions = directionsOf(span.phase);
-    if (previous !== null && previous.directions.join() === directions.join()) {
-      previous.end_us = span.end_us;
-      previous.phases.push(span.phase);
-      continue;
+  const running = new Map<Direction, LoadStretch>();
+  for (const { phase, start_us, end_us } of phases) {
+    const loaded = directionsOf(phase);
+    for (const direction of running.keys()) if (!loaded.includes(direction)) running.delete(direction);
+    for (const direction of loaded) {
+      const stretch = running.get(direction);
+      if (stretch === undefined) {
+        const begun = { direction, start_us, end_us };
+        running.set(direction, begun);
+        stretches.push(begun);
+      } else {
+        stretch.end_us = end_us;
+      }
     }
-    previous = { directions, start_us: span.start_us, end_us: span.end_us, phases: [span.phase] };
-    stretches.push(previous);
   }
-  return stretches.filter((stretch) => stretch.directions.length > 0);
+  return stretches;
 }
 
 /** The phase at `at_us`: the first before the start, `null` from the end on. */

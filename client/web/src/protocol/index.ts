@@ -1596,7 +1596,12 @@ ended: boolean,
 /**
  * Load flows and probes of this test that the node still has open.
  */
-open_flows: number, };
+open_flows: number,
+/**
+ * Payload bytes received so far over all flows of this test, brought up to date every 100 ms: the receiver's count for
+ * uploads that carry no progress messages of their own.
+ */
+received_bytes: number, };
 
 /**
  * 200 to `POST /upload` and `PUT /upload`.

@@ -1,8 +1,10 @@
 // The page's frame: header, the view of the moment, and the line that speaks to screen readers.
 
-import { announcement, openFlows, view } from "../store";
+import { announcement, mode, openFlows, view } from "../store";
 import { reset } from "../session";
 import { FailureView } from "./FailureView";
+import { HouseholdResultView } from "./household/HouseholdResultView";
+import { HouseholdRunView } from "./household/HouseholdRunView";
 import { ResultView } from "./ResultView";
 import { RunView } from "./RunView";
 import { StartView } from "./StartView";
@@ -13,9 +15,13 @@ function CurrentView() {
     case "start":
       return <StartView key={current.notice} notice={current.notice} />;
     case "running":
-      return <RunView />;
+      return mode.value === "single" ? <RunView /> : <HouseholdRunView />;
     case "result":
-      return <ResultView report={current.report} />;
+      return current.report.household === null ? (
+        <ResultView report={current.report} />
+      ) : (
+        <HouseholdResultView report={current.report} household={current.report.household} />
+      );
     case "failed":
       return <FailureView failure={current.failure} />;
   }

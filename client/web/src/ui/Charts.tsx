@@ -1,7 +1,9 @@
 // The two charts of a test, and the table that holds the same figures for those who cannot see them.
 
+import { isGraded } from "../measurement/timeline";
+import type { Phase, PhaseSpan } from "../protocol";
 import { charts, seconds } from "../store";
-import { Chart, type Line } from "./Chart";
+import { Chart, type Band, type Line } from "./Chart";
 import { ms, rate, text } from "./format";
 import { phaseNames } from "./words";
 
@@ -11,12 +13,26 @@ const throughputLines: Line[] = [
   { label: "Upload", color: "up", isFilled: true },
 ];
 
+const bandNames: Record<Phase, string> = {
+  baseline: "Idle",
+  download_warmup: "",
+  download: "Download",
+  upload_warmup: "",
+  upload: "Upload",
+  bidirectional: "Both",
+};
+
+function bandOf({ phase, start_us, end_us }: PhaseSpan): Band {
+  return { start_us, end_us, name: bandNames[phase], isShaded: isGraded(phase) };
+}
+
 export function Charts() {
   const { phases, latency, throughput } = charts.value;
+  const bands = phases.map(bandOf);
   return (
     <div class="charts">
-      <Chart label="Latency" unit="ms" lines={latencyLines} columns={latency} phases={phases} least={20} />
-      <Chart label="Throughput" unit="Mbit/s" lines={throughputLines} columns={throughput} phases={phases} least={1} />
+      <Chart label="Latency" unit="ms" lines={latencyLines} columns={latency} bands={bands} least={20} />
+      <Chart label="Throughput" unit="Mbit/s" lines={throughputLines} columns={throughput} bands={bands} least={1} />
     </div>
   );
 }

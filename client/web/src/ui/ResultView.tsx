@@ -1,7 +1,7 @@
 // The result, as the node computed it: what it means first, the grades, then everything behind them.
 
 import type { Grade, Report } from "../protocol";
-import { start } from "../session";
+import { start, switchMode } from "../session";
 import { ChartTable, Charts } from "./Charts";
 import { FlowTable, PercentileTable } from "./DetailTables";
 import { Export } from "./Export";
@@ -10,7 +10,8 @@ import { ms, NONE, signedMs, text, whole } from "./format";
 import { PhaseCard } from "./PhaseCard";
 import { gradeClass, gradeSentences, gradeWords } from "./words";
 
-function Confidence({ report }: { report: Report }) {
+/** Before the grade: a result that can't be taken at its word says so first. */
+export function Confidence({ report }: { report: Report }) {
   if (report.confidence.level === "high") return null;
   return (
     <aside class="confidence" aria-label="Confidence">
@@ -76,7 +77,8 @@ function Verdict({ report }: { report: Report }) {
   );
 }
 
-function About({ report }: { report: Report }) {
+/** Where and how it was measured. */
+export function About({ report }: { report: Report }) {
   const { node } = report;
   const probes = { ping_role: "own process", main_role: "main process", http: "HTTP" };
   return (
@@ -112,6 +114,9 @@ export function ResultView({ report }: { report: Report }) {
       <div class="actions">
         <button type="button" class="primary" onClick={start}>
           Run again
+        </button>
+        <button type="button" class="quiet" onClick={switchMode}>
+          Test the household
         </button>
         <Export />
       </div>

@@ -1,24 +1,15 @@
 // The running test: where it is, the figures of the moment, and the two charts.
 
-import type { Step } from "../measurement/controller";
 import { stop } from "../session";
 import { charts, live } from "../store";
 import { Charts } from "./Charts";
 import { FocusedHeading } from "./Focus";
 import { data, ms, rate, signedMs, text, type Quantity } from "./format";
 import { Stepper } from "./Stepper";
-import { phaseSentences } from "./words";
+import { phaseNames, phaseSentences, stepSentences } from "./words";
 
-const stepSentences: Record<Step, string> = {
-  admitting: "Asking the node for a place",
-  connecting: "Connecting",
-  running: "Starting",
-  settling: "Waiting for the last answers",
-  reporting: "Grading",
-  over: "Done",
-};
-
-function Figure({ label, quantity, tone }: { label: string; quantity: Quantity; tone: string }) {
+/** A figure of the moment, in its frame. */
+export function Figure({ label, quantity, tone }: { label: string; quantity: Quantity; tone: string }) {
   return (
     <div class={`figure tone-${tone}`}>
       <dt>{label}</dt>
@@ -49,7 +40,7 @@ export function RunView() {
           Stop <kbd>Esc</kbd>
         </button>
       </div>
-      <Stepper phases={phases} elapsed_s={now.elapsed_s} />
+      <Stepper phases={phases} names={phaseNames} elapsed_s={now.elapsed_s} />
       <dl class="figures">
         <Figure label="Latency now" quantity={ms(now.latency_ms)} tone="latency" />
         <Figure label="Idle" quantity={ms(now.idle_ms)} tone="plain" />

@@ -1,11 +1,10 @@
-// The six phases as one bar: each as wide as it is long, filled as time goes by.
+// The phases as one bar: each as wide as it is long, filled as time goes by.
 
-import type { PhaseSpan } from "../protocol";
-import { phaseNames } from "./words";
+type Span<Phase> = { phase: Phase; start_us: number; end_us: number };
 
-type Props = { phases: PhaseSpan[]; elapsed_s: number };
+type Props<Phase extends string> = { phases: Span<Phase>[]; names: Record<Phase, string>; elapsed_s: number };
 
-export function Stepper({ phases, elapsed_s }: Props) {
+export function Stepper<Phase extends string>({ phases, names, elapsed_s }: Props<Phase>) {
   const total_s = (phases.at(-1)?.end_us ?? 0) / 1e6;
   const done_s = Math.min(elapsed_s, total_s);
   return (
@@ -26,7 +25,7 @@ export function Stepper({ phases, elapsed_s }: Props) {
               <span class="track">
                 <span class="fill" style={{ transform: `scaleX(${filled})` }} />
               </span>
-              <span class="step-name">{phaseNames[span.phase]}</span>
+              <span class="step-name">{names[span.phase]}</span>
             </li>
           );
         })}

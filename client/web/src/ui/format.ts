@@ -33,6 +33,12 @@ export function rate(value_mbps: number | null): Quantity {
   return { figure: digits(value_mbps), unit: "Mbit/s" };
 }
 
+/** The same, below 1 to a hundredth. */
+export function fineRate(value_mbps: number | null): Quantity {
+  if (value_mbps === null || value_mbps >= 0.995) return rate(value_mbps);
+  return { figure: value_mbps.toFixed(2), unit: "Mbit/s" };
+}
+
 /** An amount of data, in MB or GB. */
 export function data(bytes: number): Quantity {
   if (bytes >= 1e9) return { figure: (bytes / 1e9).toFixed(2), unit: "GB" };

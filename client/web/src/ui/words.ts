@@ -1,5 +1,6 @@
 // The page's words for phases and grades. Text only; nothing is computed from samples here.
 
+import type { Step } from "../measurement/controller";
 import type { Grade, Phase } from "../protocol";
 
 /** Short names, for the stepper and the tables. */
@@ -20,6 +21,16 @@ export const phaseSentences: Record<Phase, string> = {
   upload_warmup: "Filling the line with uploads",
   upload: "Measuring latency while uploading",
   bidirectional: "Measuring latency with both at once",
+};
+
+/** What is happening outside of the phases. */
+export const stepSentences: Record<Step, string> = {
+  admitting: "Asking the node for a place",
+  connecting: "Connecting",
+  running: "Starting",
+  settling: "Waiting for the last answers",
+  reporting: "Grading",
+  over: "Done",
 };
 
 /** One word for a grade. */

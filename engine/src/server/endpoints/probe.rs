@@ -82,6 +82,23 @@ pub fn begin(_: &mut Node, context: &mut Context<'_>, _: &mut Visitor) {
     let _ = context.stamp_arrivals();
 }
 
+/// Answers a probe with the node's own times. Returns how long it was here.
+pub fn answer(context: &mut Context<'_>, probe: Probe) -> Duration {
+    let received_at = context.received_at.unwrap_or(context.now);
+    let sent_at = clock::monotonic_now();
+    let echo = Echo {
+        sequence: probe.sequence,
+        client_send_us: probe.client_send_us,
+        node_receive_us: received_at.as_micros(),
+        node_send_us: sent_at.as_micros(),
+    };
+    // A client that does not read its echoes loses them.
+    let _ = context
+        .connection
+        .send_binary(context.now, &echo.to_bytes());
+    sent_at - received_at
+}
+
 impl ProbeSession {
     /// The test it belongs to.
     #[must_use]
@@ -102,24 +119,12 @@ impl ProbeSession {
         kind: MessageKind,
         payload: &[u8],
     ) -> Option<Duration> {
-        let received_at = context.received_at.unwrap_or(context.now);
         let probe = match kind {
             MessageKind::Binary => Probe::parse(payload)?,
             MessageKind::Text => return None,
         };
         self.probed_at = context.now;
-        let sent_at = clock::monotonic_now();
-        let echo = Echo {
-            sequence: probe.sequence,
-            client_send_us: probe.client_send_us,
-            node_receive_us: received_at.as_micros(),
-            node_send_us: sent_at.as_micros(),
-        };
-        // A client that does not read its echoes loses them.
-        let _ = context
-            .connection
-            .send_binary(context.now, &echo.to_bytes());
-        Some(sent_at - received_at)
+        Some(answer(context, probe))
     }
 
     /// Takes the answer to one of the node's own pings. One that was not asked for counts for nothing.

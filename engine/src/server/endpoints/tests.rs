@@ -267,6 +267,7 @@ fn status_reply(node: &Node, test: TestId, seat: TestSeat) -> Reply {
             test_id: test.to_string(),
             ended: tests.is_ended(seat),
             open_flows: tests.open_flows(seat),
+            received_bytes: tests.bytes(seat).0,
         },
     )
 }

@@ -131,8 +131,10 @@ fn open_all(
             is_wildcard,
             error,
         };
-        port =
-            probe(SocketAddr::new(*ip, port), is_ipv6_only).map_err(|error| failed(error, port))?;
+        // Held until the listeners are there, so that nobody takes the port in between.
+        let claim =
+            claim(SocketAddr::new(*ip, port), is_ipv6_only).map_err(|error| failed(error, port))?;
+        port = claim.port;
         for listeners in &mut loops {
             let listener = listen(SocketAddr::new(*ip, port), is_ipv6_only, true)
                 .map_err(|error| failed(error, port))?;
@@ -142,14 +144,25 @@ fn open_all(
     Ok(RoleListeners { port, loops })
 }
 
-/// Listens for a moment without `SO_REUSEPORT`: with it the kernel would let another program of the same user share
-/// the port, and each would get some of the connections. The port, chosen by the kernel if it was 0.
-fn probe(address: SocketAddr, is_ipv6_only: bool) -> io::Result<u16> {
+/// A port that no other program has.
+struct Claim {
+    port: u16,
+    _socket: Socket,
+}
+
+/// Listens without `SO_REUSEPORT`: with it the kernel would let another program of the same user share the port, and each
+/// would get some of the connections. Once it is ours, the option is set, for our own listeners to join.
+fn claim(address: SocketAddr, is_ipv6_only: bool) -> io::Result<Claim> {
     let socket = listen(address, is_ipv6_only, false)?;
+    socket.set_reuse_port(true)?;
     let bound = socket.local_addr()?.as_socket();
-    bound
+    let port = bound
         .map(|bound| bound.port())
-        .ok_or_else(|| io::Error::other("the kernel gave no port"))
+        .ok_or_else(|| io::Error::other("the kernel gave no port"))?;
+    Ok(Claim {
+        port,
+        _socket: socket,
+    })
 }
 
 /// Stops listening, and stays bound: what waits in the backlog is reset, and the kernel sends new connections to the

@@ -47,6 +47,11 @@ pub(crate) fn run() -> Result<Counts> {
     match page::report_through(SHAPE) {
         Ok(page_report) => {
             println!("{}", serde_json::to_string_pretty(&page_report["phases"])?);
+            // With both directions full, who holds which queue depends on who came first: told, not judged.
+            match page::check_increase(&page_report, "bidirectional", &truth) {
+                Ok(text) => println!("bidirectional: {text}"),
+                Err(error) => println!("bidirectional: {error:#}"),
+            }
             verdicts.extend([
                 (
                     "the_page_saturates_the_downlink",
