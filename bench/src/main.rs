@@ -40,8 +40,9 @@ struct HouseholdsArguments {
     /// How many households.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     count: u16,
-    /// How long each user's traffic lasts, seconds; whole periods of the patterns (5 s) compare best.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=290))]
+    /// How long each user's traffic lasts, seconds; whole periods of the patterns (5 s) compare best. Above 290 the node
+    /// must be told to allow it: `-- --session-max-s 400`.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     duration: u64,
     /// Households start evenly spread over this time, milliseconds; 0 starts all at once, so that their bursts coincide.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(0..=60_000))]
