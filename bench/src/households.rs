@@ -16,7 +16,7 @@ use crate::run::{Load, Outcome, Running};
 /// The watch on the node's memory looks this often; a look costs the node nothing and this machine a few milliseconds.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// A node that has nothing to do any more says so within this time.
-const SETTLE: Duration = Duration::from_secs(2);
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 
 /// Plays the load and derives the report.
 ///
@@ -32,6 +32,8 @@ pub(crate) fn run(node: &Node, load: Load) -> Result<Report> {
     };
     let cpu_before_s = tree.as_mut().map(ProcessTree::cpu_s);
     let own_cpu_before_s = process_tree::cpu_s(std::process::id());
+    let machine_before_s = process_tree::machine_cpu_s();
+    let begun = clock::monotonic_now();
     running.watch(WATCH_INTERVAL, || {
         if let Some(tree) = &mut tree {
             let pss_kib = tree.pss_kib();
@@ -46,11 +48,17 @@ pub(crate) fn run(node: &Node, load: Load) -> Result<Report> {
         .zip(cpu_before_s)
         .map(|(after, before)| after - before);
     let own_cpu_s = process_tree::cpu_s(std::process::id()) - own_cpu_before_s;
+    let machine_s = process_tree::machine_cpu_s().zip(machine_before_s);
+    let elapsed_s = (clock::monotonic_now() - begun).as_secs_f64();
+    // Of a node elsewhere nothing runs here.
+    let known_s = own_cpu_s + usage.cpu_s.unwrap_or(0.0);
+    let other_cores =
+        machine_s.map(|(after, before)| ((after - before - known_s) / elapsed_s).max(0.0));
     let outcome = running.finish()?;
     Running::wait_until(clock::monotonic_now() + SETTLE);
     look_at_the_end(node, &mut usage)?;
     usage.pss_kib_after = tree.as_ref().map(ProcessTree::pss_kib);
-    Ok(report(load, &outcome, usage, own_cpu_s))
+    Ok(report(load, &outcome, usage, own_cpu_s, other_cores))
 }
 
 fn look_at_the_end(node: &Node, usage: &mut NodeReport) -> Result<()> {
@@ -68,7 +76,13 @@ fn look_at_the_end(node: &Node, usage: &mut NodeReport) -> Result<()> {
     Ok(())
 }
 
-fn report(load: Load, outcome: &Outcome, node: NodeReport, own_cpu_s: f64) -> Report {
+fn report(
+    load: Load,
+    outcome: &Outcome,
+    node: NodeReport,
+    own_cpu_s: f64,
+    other_cores: Option<f64>,
+) -> Report {
     let users: Vec<UserReport> = outcome
         .profiles
         .iter()
@@ -99,7 +113,14 @@ fn report(load: Load, outcome: &Outcome, node: NodeReport, own_cpu_s: f64) -> Re
         node,
         generator: GeneratorReport {
             cpu_s: own_cpu_s,
-            loop_lag_us: Spread::of(outcome.lag_us.iter().map(|us| f64::from(*us)).collect()),
+            loop_lag_us: Spread::of(
+                outcome
+                    .lags
+                    .iter()
+                    .map(|lag| f64::from(lag.lag_us))
+                    .collect(),
+            ),
+            other_cores,
             skipped: attempts().map(|attempt| attempt.own_skipped).sum(),
         },
     }

@@ -1,19 +1,23 @@
 //! Plays households against a node and says what each of them got.
 
 mod analysis;
+mod faults;
 mod households;
 mod http;
 mod load;
 mod node;
 mod process_tree;
+mod raw_socket;
 mod report;
 mod run;
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 
 use node::Node;
 use run::Load;
@@ -36,8 +40,9 @@ struct HouseholdsArguments {
     /// How many households.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     count: u16,
-    /// How long each user's traffic lasts, seconds; whole periods of the patterns (5 s) compare best.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=290))]
+    /// How long each user's traffic lasts, seconds; whole periods of the patterns (5 s) compare best. Above 290 the node
+    /// must be told to allow it: `-- --session-max-s 400`.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     duration: u64,
     /// Households start evenly spread over this time, milliseconds; 0 starts all at once, so that their bursts coincide.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(0..=60_000))]
@@ -45,6 +50,9 @@ struct HouseholdsArguments {
     /// Loops that play the users.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     loops: u16,
+    /// Kill and stop each role's processes in turn and let clients misbehave meanwhile; takes as long as that takes.
+    #[arg(long, conflicts_with = "duration")]
+    faults: bool,
     /// A node that runs already, http://HOST:PORT of its main role.
     #[arg(long)]
     url: Option<String>,
@@ -76,6 +84,15 @@ impl HouseholdsArguments {
             reconnects: false,
         }
     }
+
+    fn tell(&self, report: &(impl Display + Serialize)) -> Result<()> {
+        print!("{report}");
+        if let Some(path) = &self.json {
+            let text = serde_json::to_vec_pretty(report)?;
+            std::fs::write(path, text).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
 }
 
 fn main() -> Result<()> {
@@ -83,11 +100,9 @@ fn main() -> Result<()> {
     // Hundreds of connections; where it can't be raised, connections that fail say so.
     let _ = engine::runtime::sys::process::raise_descriptor_limit();
     let node = arguments.find_node()?;
-    let report = households::run(&node, arguments.load())?;
-    print!("{report}");
-    if let Some(path) = &arguments.json {
-        let text = serde_json::to_vec_pretty(&report)?;
-        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    if arguments.faults {
+        arguments.tell(&faults::run(&node, arguments.load())?)
+    } else {
+        arguments.tell(&households::run(&node, arguments.load())?)
     }
-    Ok(())
 }

@@ -185,6 +185,11 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            let log = self.folder.join("node.log");
+            eprintln!("the node ended by itself ({status}); see {}", log.display());
+            return;
+        }
         // A refusal leaves the kill below.
         let _ = send_signal(self.child.id(), libc::SIGTERM);
         let deadline = Instant::now() + STOP_LIMIT;

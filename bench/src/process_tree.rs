@@ -56,6 +56,34 @@ pub(crate) fn cpu_s(pid: u32) -> f64 {
     cpu_ticks(pid).unwrap_or(0) as f64 / TICKS_PER_SECOND
 }
 
+/// Processor time of the whole machine so far but for its idling, seconds, over all cores.
+pub(crate) fn machine_cpu_s() -> Option<f64> {
+    busy_ticks(&fs::read_to_string("/proc/stat").ok()?).map(|ticks| ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// Whether a process may run: it is neither stopped nor ended.
+pub(crate) fn may_run(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .ok()
+        .and_then(|stat| stat.rsplit_once(") ")?.1.chars().next())
+        .is_some_and(|state| !matches!(state, 'T' | 't' | 'Z' | 'X'))
+}
+
+/// Of `/proc/stat`'s first line: all but idle and waiting for disks; a guest's time is in its host's.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let ticks: Vec<u64> = stat
+        .lines()
+        .next()?
+        .strip_prefix("cpu ")?
+        .split_whitespace()
+        .filter_map(|ticks| ticks.parse().ok())
+        .collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = ticks[..] else {
+        return None;
+    };
+    Some(user + nice + system + irq + softirq + steal)
+}
+
 fn children(pid: u32) -> Vec<u32> {
     // Every thread may have started some.
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
@@ -118,6 +146,19 @@ mod tests {
         assert_eq!(field_of(stat, 13), Some(250));
         assert_eq!(field_of(stat, 14), Some(50));
         assert_eq!(field_of("no", 3), None);
+    }
+
+    #[test]
+    fn a_machine_is_busy_with_all_but_idling() {
+        let stat = "cpu  1 2 4 1000 1000 8 16 32 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        assert_eq!(busy_ticks(stat), Some(63));
+        assert_eq!(busy_ticks("intr 1 2"), None);
+    }
+
+    #[test]
+    fn a_process_that_runs_may_and_one_that_is_gone_may_not() {
+        assert!(may_run(std::process::id()));
+        assert!(!may_run(u32::MAX));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use protocol::profile::{FlowProfile, Profile};
 use protocol::time::Instant;
 
 use crate::load::player::Player;
-use crate::load::players::{Players, Records};
+use crate::load::players::{Lag, Players, Records};
 use crate::load::probes::{ProbeRecords, Probes};
 use crate::load::{self, Plan};
 use crate::node::Node;
@@ -50,7 +50,7 @@ pub(crate) struct Running {
 pub(crate) struct Outcome {
     pub(crate) profiles: Vec<Arc<Profile>>,
     pub(crate) players: Vec<Player>,
-    pub(crate) lag_us: Vec<u32>,
+    pub(crate) lags: Vec<Lag>,
     pub(crate) probes: ProbeRecords,
 }
 
@@ -125,14 +125,14 @@ impl Running {
         let mut outcome = Outcome {
             profiles: self.profiles,
             players: Vec::new(),
-            lag_us: Vec::new(),
+            lags: Vec::new(),
             probes: ProbeRecords::default(),
         };
         for _ in 0..self.loops {
             let records = self.players.recv_timeout(TELL_LIMIT);
             let records = records.context("a loop of users told nothing")?;
             outcome.players.extend(records.players);
-            outcome.lag_us.extend(records.lag_us);
+            outcome.lags.extend(records.lags);
         }
         outcome.probes = self
             .probes

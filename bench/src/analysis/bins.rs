@@ -43,10 +43,6 @@ impl Bins {
     }
 
     /// The whole bins within a span of time.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the runs with faults will look at it")
-    )]
     pub(crate) fn within(&self, from_us: u64, to_us: u64) -> &[u64] {
         let index = |at_us: u64| usize::try_from(at_us.saturating_sub(self.start_us) / BIN_US);
         let first = index(from_us + BIN_US - 1).unwrap_or(usize::MAX);

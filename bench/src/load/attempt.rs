@@ -68,7 +68,6 @@ pub(crate) enum Ended {
 /// One session of a user, from the question where it is to its end.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    #[expect(dead_code, reason = "the runs with faults will look at it")]
     pub(crate) asked_at: Instant,
     pub(crate) port: u16,
     /// Whether the node said that a process of the user's own serves it.

@@ -96,7 +96,11 @@ impl Player {
     pub(crate) fn next_due(&self) -> Option<Instant> {
         match self.phase {
             Phase::Opening | Phase::Stopping => None,
-            Phase::Waiting => Some(self.start_at),
+            // A session that follows one that ended early starts at once, and is not late for it.
+            Phase::Waiting => {
+                let welcomed_at = self.attempts.last().and_then(|attempt| attempt.welcomed_at);
+                Some(self.start_at.max(welcomed_at.unwrap_or_default()))
+            }
             Phase::Lingering => Some(self.stop_at + LINGER),
             Phase::Running => {
                 let release = self.flows.iter().map(|flow| flow.pacer.next_deadline());

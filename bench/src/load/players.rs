@@ -21,6 +21,8 @@ use super::{Plan, client};
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// A question or a handshake that is not answered by then is asked again.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
+/// Lags that one loop notes: at 10 000 turns a second those of the longest run.
+const LAGS_MAX: usize = 4 << 20;
 /// After the end, how long the last words may take.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -31,7 +33,7 @@ pub(crate) struct Players {
     players: Vec<Player>,
     wanted: VecDeque<Wanted>,
     buffer: Vec<u8>,
-    lag_us: Vec<u32>,
+    lags: Vec<Lag>,
     records: Sender<Records>,
     is_finished: bool,
 }
@@ -40,8 +42,14 @@ pub(crate) struct Players {
 #[derive(Debug)]
 pub(crate) struct Records {
     pub(crate) players: Vec<Player>,
-    /// How late the loop itself was, µs: of timers, and the lengths of its turns.
-    pub(crate) lag_us: Vec<u32>,
+    pub(crate) lags: Vec<Lag>,
+}
+
+/// How late a loop itself was: with a timer, or by the length of a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lag {
+    pub(crate) at: Instant,
+    pub(crate) lag_us: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +94,7 @@ impl Players {
             plan,
             players,
             buffer,
-            lag_us: Vec::with_capacity(1 << 20),
+            lags: Vec::with_capacity(LAGS_MAX),
             records,
             is_finished: false,
         })
@@ -251,7 +259,7 @@ impl Application for Players {
             self.is_finished = true;
             let records = Records {
                 players: std::mem::take(&mut self.players),
-                lag_us: std::mem::take(&mut self.lag_us),
+                lags: std::mem::take(&mut self.lags),
             };
             // Whoever waits for them may have given up.
             let _ = self.records.send(records);
@@ -264,12 +272,12 @@ impl Application for Players {
     }
 
     fn observe_lag(&mut self, now: Instant, lag: Duration) {
-        if now >= self.plan.start
-            && now < self.plan.end
-            && self.lag_us.len() < self.lag_us.capacity()
-        {
-            self.lag_us
-                .push(u32::try_from(lag.as_micros()).unwrap_or(u32::MAX));
+        let is_due = now >= self.plan.start && now < self.plan.end;
+        if is_due && self.lags.len() < LAGS_MAX {
+            self.lags.push(Lag {
+                at: now,
+                lag_us: u32::try_from(lag.as_micros()).unwrap_or(u32::MAX),
+            });
         }
     }
 }

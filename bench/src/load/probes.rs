@@ -1,5 +1,6 @@
 //! A probe connection for each household, on a loop that carries no load.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
@@ -15,6 +16,8 @@ use super::{Plan, client};
 
 /// Twenty a second, as the page sends them.
 const INTERVAL: Duration = Duration::from_millis(50);
+/// After a connection was lost.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// After the end, how long the last echoes may take.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -22,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Probes {
     plan: Plan,
-    to_open: usize,
+    wanted: VecDeque<(Instant, usize)>,
     records: ProbeRecords,
     told: Sender<ProbeRecords>,
     is_finished: bool,
@@ -33,7 +36,7 @@ pub(crate) struct Probes {
 pub(crate) struct ProbeRecords {
     pub(crate) sent: u64,
     pub(crate) echoes: Vec<Echoed>,
-    /// Connections that were over before the end.
+    /// Connections that were over before the end, or did not come about.
     pub(crate) ended_early: u64,
 }
 
@@ -41,7 +44,6 @@ pub(crate) struct ProbeRecords {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Echoed {
     /// When the probe was sent, µs on our clock.
-    #[expect(dead_code, reason = "the runs with faults will look at it")]
     pub(crate) sent_us: u64,
     /// To the echo's arrival as the kernel saw it, µs.
     pub(crate) rtt_us: u32,
@@ -60,6 +62,7 @@ pub(crate) struct Line {
 
 impl Probes {
     pub(crate) fn new(plan: Plan, households: usize, told: Sender<ProbeRecords>) -> Self {
+        let now = clock::monotonic_now();
         let seconds = (plan.end - plan.start).as_secs() as usize + 10;
         let records = ProbeRecords {
             echoes: Vec::with_capacity(households * 20 * seconds),
@@ -67,10 +70,18 @@ impl Probes {
         };
         Self {
             plan,
-            to_open: households,
+            wanted: (0..households).map(|number| (now, number)).collect(),
             records,
             told,
             is_finished: false,
+        }
+    }
+
+    /// The household probes on, on another connection.
+    fn handle_loss(&mut self, now: Instant, number: usize) {
+        if now < self.plan.end {
+            self.records.ended_early += 1;
+            self.wanted.push_back((now + RETRY_PAUSE, number));
         }
     }
 }
@@ -83,12 +94,16 @@ impl Application for Probes {
     }
 
     fn poll_connect(&mut self) -> Option<Connect<Line>> {
-        self.to_open = self.to_open.checked_sub(1)?;
+        let (at, number) = *self.wanted.front()?;
+        if at > clock::monotonic_now() {
+            return None;
+        }
+        self.wanted.pop_front();
         Some(Connect {
             peer: self.plan.ping,
             local: None,
             session: Line {
-                number: self.to_open,
+                number,
                 sequence: 0,
                 next: None,
             },
@@ -101,8 +116,8 @@ impl Application for Probes {
         }
     }
 
-    fn handle_connect_failed(&mut self, _: Instant, _: Line, _: &io::Error) {
-        self.records.ended_early += 1;
+    fn handle_connect_failed(&mut self, now: Instant, line: Line, _: &io::Error) {
+        self.handle_loss(now, line.number);
     }
 
     fn handle_event(
@@ -174,10 +189,8 @@ impl Application for Probes {
         context.connection.close(context.now, 1000, "");
     }
 
-    fn handle_closed(&mut self, context: &mut Context<'_>, _: Line, _: CloseReason) {
-        if context.now < self.plan.end {
-            self.records.ended_early += 1;
-        }
+    fn handle_closed(&mut self, context: &mut Context<'_>, line: Line, _: CloseReason) {
+        self.handle_loss(context.now, line.number);
     }
 
     fn handle_tick(&mut self, now: Instant, _: &Counters) -> Directive {

@@ -119,6 +119,8 @@ pub(crate) struct GeneratorReport {
     pub(crate) cpu_s: f64,
     /// Timers' lateness and turns' lengths of the loops of users, µs.
     pub(crate) loop_lag_us: Option<Spread>,
+    /// Cores that neither the node nor this bench kept busy: on a quiet machine next to none.
+    pub(crate) other_cores: Option<f64>,
     /// Messages that it gave up because it stalled.
     pub(crate) skipped: u64,
 }

@@ -156,7 +156,14 @@ impl Report {
             own.cpu_s,
             three(own.loop_lag_us),
             own.skipped
-        )
+        )?;
+        if let Some(cores) = own.other_cores {
+            writeln!(
+                f,
+                "  other programs kept {cores:.2} cores busy; figures of a machine that is not idle are worth little"
+            )?;
+        }
+        Ok(())
     }
 }
 
