@@ -6,7 +6,12 @@
 use std::io::{self, IsTerminal};
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::config::{LogFormat, LogLevel};
 
@@ -18,6 +23,19 @@ const QUEUE_LINES_MAX: usize = 4096;
 pub struct Log {
     _writer: WorkerGuard,
     dropped: ErrorCounter,
+    level: LogLevelHandle,
+}
+
+/// Changes what this process logs while it runs.
+#[derive(Clone, Debug)]
+pub struct LogLevelHandle(Handle<LevelFilter, Registry>);
+
+impl LogLevelHandle {
+    /// From now on.
+    pub fn set(&self, level: LogLevel) {
+        // It fails only when the log is gone, and with it whoever would read of the failure.
+        let _ = self.0.modify(|current| *current = filter(level));
+    }
 }
 
 impl Log {
@@ -25,6 +43,12 @@ impl Log {
     #[must_use]
     pub fn dropped_lines(&self) -> usize {
         self.dropped.dropped_lines()
+    }
+
+    /// To change the level by.
+    #[must_use]
+    pub fn level(&self) -> LogLevelHandle {
+        self.level.clone()
     }
 }
 
@@ -49,19 +73,21 @@ pub fn start(level: LogLevel, format: LogFormat) -> Log {
         .thread_name("log")
         .finish(io::stderr());
     let dropped = lines.error_counter();
-    let base = tracing_subscriber::fmt()
-        .with_max_level(filter(level))
+    let (level, handle) = reload::Layer::new(filter(level));
+    let base = fmt::layer()
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(lines);
+    let registry = tracing_subscriber::registry().with(level);
     // A test in this process may have one already; its log then stays.
     let _ = match format {
-        LogFormat::Text => base.try_init(),
-        LogFormat::Json => base.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry.with(base).try_init(),
+        LogFormat::Json => registry.with(base.json().flatten_event(true)).try_init(),
     };
     Log {
         _writer: writer,
         dropped,
+        level: LogLevelHandle(handle),
     }
 }
 

@@ -8,8 +8,11 @@ use std::sync::mpsc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::handover::{HANDOVER_VARIABLE, Handover};
+use super::notice::{Notice, NoticeReader};
 use crate::runtime::sys::process::{die_with_parent, name_thread, set_thread_nice};
 use crate::server::context::{RoleContext, RoleEnd};
+use crate::server::live_config::LiveConfig;
+use crate::server::log::LogLevelHandle;
 use crate::server::roles::Role;
 use crate::server::{log, os_error, serve};
 
@@ -33,8 +36,14 @@ pub fn run(handover_fd: &str) -> ExitCode {
         // The supervisor is gone: nobody wants this process any more.
         return ExitCode::FAILURE;
     }
-    let _log = log::start(handover.config.log_level, handover.config.log_format);
-    match drain_flag().and_then(|drain| handover.open(drain)) {
+    let log = log::start(handover.config.log_level, handover.config.log_format);
+    let opened = drain_flag()
+        .and_then(|drain| handover.open(drain))
+        .and_then(|opened| {
+            listen_to_supervisor(opened.notices, opened.config, log.level())?;
+            Ok(opened.contexts)
+        });
+    match opened {
         Ok(contexts) => run_roles(contexts),
         Err(error) => {
             tracing::error!(
@@ -44,6 +53,34 @@ pub fn run(handover_fd: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A thread that takes what the supervisor says; it ends with the supervisor.
+fn listen_to_supervisor(
+    mut notices: NoticeReader,
+    config: LiveConfig,
+    log_level: LogLevelHandle,
+) -> std::io::Result<()> {
+    let listen = move || {
+        loop {
+            match notices.read() {
+                Ok(Some(Notice::Config(fresh))) => {
+                    log_level.set(fresh.log_level);
+                    config.set(*fresh);
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    let reason = os_error::reason(&error);
+                    tracing::error!(reason, "cannot hear the supervisor any more");
+                    return;
+                }
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("notices".to_owned())
+        .spawn(listen)?;
+    Ok(())
 }
 
 /// SIGTERM and SIGINT drain this process; SIGHUP is the supervisor's business and must not kill a child that a

@@ -7,6 +7,7 @@
 pub mod child;
 pub mod handover;
 mod listeners;
+pub mod notice;
 mod process;
 mod ready;
 pub mod restart;
@@ -21,9 +22,11 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
 use self::listeners::{ListenError, RoleListeners};
+use self::notice::Notice;
 use self::process::{Process, SeatedRole};
-use super::config::{Config, ConfigErrors, Loaded, Setting};
+use super::config::{Config, ConfigErrors, Loaded};
 use super::context::{LoopSeat, RolePort};
+use super::log::{Log, LogLevelHandle};
 use super::os_error;
 use super::roles::{Role, roles};
 use super::scoreboard::Scoreboard;
@@ -39,8 +42,12 @@ const LISTEN_ATTEMPTS: u32 = 6;
 
 /// Runs the node until it is told to stop. `reload` reads the configuration again, for SIGHUP.
 #[must_use]
-pub fn run(loaded: Loaded, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> ExitCode {
-    match Supervisor::new(loaded) {
+pub fn run(
+    loaded: Loaded,
+    log: &Log,
+    reload: &dyn Fn() -> Result<Loaded, ConfigErrors>,
+) -> ExitCode {
+    match Supervisor::new(loaded, log.level()) {
         Ok(mut supervisor) => supervisor.run(reload),
         Err(reason) => {
             os_error::complain(&reason);
@@ -51,6 +58,7 @@ pub fn run(loaded: Loaded, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) ->
 
 struct Supervisor {
     loaded: Loaded,
+    log_level: LogLevelHandle,
     scoreboard: Scoreboard,
     ports: Vec<RolePort>,
     processes: Vec<Process>,
@@ -75,7 +83,7 @@ enum Phase {
 }
 
 impl Supervisor {
-    fn new(loaded: Loaded) -> Result<Self, String> {
+    fn new(loaded: Loaded, log_level: LogLevelHandle) -> Result<Self, String> {
         let ends_with_terminal = has_terminal() && !is_hangup_ignored();
         // Before all else, so that a signal during the start is not lost.
         let (poll, signals) = watch_signals()
@@ -109,6 +117,7 @@ impl Supervisor {
             .collect();
         Ok(Self {
             loaded,
+            log_level,
             scoreboard,
             ports,
             processes,
@@ -237,8 +246,8 @@ impl Supervisor {
         }
     }
 
-    /// Tells what would change. Sockets, loops and limits belong to running processes: they change at a restart.
-    fn handle_reload(&self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
+    /// Changes what a running node can, and tells what needs a restart: sockets, processes and loops.
+    fn handle_reload(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
         let fresh = match reload() {
             Ok(fresh) => fresh,
             Err(errors) => {
@@ -248,25 +257,24 @@ impl Supervisor {
                 return;
             }
         };
-        let mut is_changed = false;
-        for ((key, before), (_, after)) in self.loaded.values.iter().zip(&fresh.values) {
-            if before.text != after.text {
-                is_changed = true;
-                let key = Setting::of(*key).path();
-                tracing::warn!(
-                    key,
-                    before = before.text,
-                    after = after.text,
-                    "takes effect at a restart"
-                );
+        let changes = self.loaded.take_live(&fresh);
+        if changes.is_empty() {
+            tracing::info!("configuration read again: nothing changed");
+        }
+        for change in &changes {
+            let (key, before, after) = (&change.key, &change.before, &change.after);
+            if change.is_live {
+                tracing::info!(key, before, after, "changed");
+            } else {
+                tracing::warn!(key, before, after, "takes effect at a restart");
             }
         }
-        if self.loaded.profiles.definitions != fresh.profiles.definitions {
-            is_changed = true;
-            tracing::warn!(key = "[[profile]]", "takes effect at a restart");
-        }
-        if !is_changed {
-            tracing::info!("configuration read again: nothing changed");
+        if changes.iter().any(|change| change.is_live) {
+            self.log_level.set(self.loaded.config.log_level);
+            let notice = Notice::Config(Box::new(self.loaded.config.clone()));
+            for process in &mut self.processes {
+                process.notify(&notice);
+            }
         }
     }
 }
