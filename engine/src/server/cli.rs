@@ -45,8 +45,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
         return print(&effective_toml(&loaded));
     }
-    let log = log::start(loaded.config.log_level, loaded.config.log_format);
-    supervisor::run(loaded, &log, &|| configuration(&matches))
+    let _log = log::start(loaded.config.log_level, loaded.config.log_format);
+    supervisor::run(loaded, &|| configuration(&matches))
 }
 
 /// A reader that has seen enough (`head`) is no error.
@@ -75,7 +75,8 @@ fn command() -> Command {
         )
         .after_help(
             "Signals: SIGTERM or Ctrl-C stops within 5 s (a second one at once); SIGHUP reads the file again, changes \
-             what a running node can, and logs what needs a restart.",
+             what a running node can, and logs what needs a restart; SIGUSR1 makes the log one level louder, SIGUSR2 \
+             quieter.",
         )
         .subcommand_required(false)
         .disable_help_subcommand(true)

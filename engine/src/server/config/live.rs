@@ -16,6 +16,7 @@ impl Config {
             congestion_control,
             log_level,
             log_format: _,
+            log_addresses,
             cors_origins,
             limits,
             multiprocess: _,
@@ -26,6 +27,7 @@ impl Config {
         self.node_name.clone_from(node_name);
         self.congestion_control.clone_from(congestion_control);
         self.log_level = *log_level;
+        self.log_addresses.clone_from(log_addresses);
         self.cors_origins.clone_from(cors_origins);
         self.limits.clone_from(limits);
         self.tests_per_process = *tests_per_process;

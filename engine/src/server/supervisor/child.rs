@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use super::handover::{HANDOVER_VARIABLE, Handover};
 use super::notice::{Notice, NoticeReader};
 use crate::runtime::sys::process::{die_with_parent, name_thread, set_thread_nice};
 use crate::server::context::{RoleContext, RoleEnd};
 use crate::server::live_config::LiveConfig;
-use crate::server::log::LogLevelHandle;
 use crate::server::roles::Role;
 use crate::server::{log, os_error, serve};
 
@@ -36,11 +35,11 @@ pub fn run(handover_fd: &str) -> ExitCode {
         // The supervisor is gone: nobody wants this process any more.
         return ExitCode::FAILURE;
     }
-    let log = log::start(handover.config.log_level, handover.config.log_format);
+    let _log = log::start(handover.config.log_level, handover.config.log_format);
     let opened = drain_flag()
         .and_then(|drain| handover.open(drain))
         .and_then(|opened| {
-            listen_to_supervisor(opened.notices, opened.config, log.level())?;
+            listen_to_supervisor(opened.notices, opened.config)?;
             Ok(opened.contexts)
         });
     match opened {
@@ -56,18 +55,11 @@ pub fn run(handover_fd: &str) -> ExitCode {
 }
 
 /// A thread that takes what the supervisor says; it ends with the supervisor.
-fn listen_to_supervisor(
-    mut notices: NoticeReader,
-    config: LiveConfig,
-    log_level: LogLevelHandle,
-) -> std::io::Result<()> {
+fn listen_to_supervisor(mut notices: NoticeReader, config: LiveConfig) -> std::io::Result<()> {
     let listen = move || {
         loop {
             match notices.read() {
-                Ok(Some(Notice::Config(fresh))) => {
-                    log_level.set(fresh.log_level);
-                    config.set(*fresh);
-                }
+                Ok(Some(Notice::Config(fresh))) => config.set(*fresh),
                 Ok(None) => return,
                 Err(error) => {
                     let reason = os_error::reason(&error);
@@ -83,14 +75,16 @@ fn listen_to_supervisor(
     Ok(())
 }
 
-/// SIGTERM and SIGINT drain this process; SIGHUP is the supervisor's business and must not kill a child that a
+/// SIGTERM and SIGINT drain this process; the others are the supervisor's business and must not kill a child that a
 /// `pkill -HUP` happens to reach.
 fn drain_flag() -> std::io::Result<Arc<AtomicBool>> {
     let drain = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&drain))?;
     }
-    signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
+    for signal in [SIGHUP, SIGUSR1, SIGUSR2] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
     Ok(drain)
 }
 

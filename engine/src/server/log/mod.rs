@@ -1,41 +1,43 @@
 //! The log: lines on standard error, written by a thread of its own.
 //!
 //! A reader that stops reading must not stop an event loop: when the bounded queue is full, lines are dropped and
-//! counted.
+//! counted. What is logged can be changed while the process runs.
+
+pub mod counted;
+pub mod test_end;
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::Registry;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
 
 use super::config::{LogFormat, LogLevel};
 
 /// Lines that may wait to be written.
 const QUEUE_LINES_MAX: usize = 4096;
 
+/// A process has one log, as it has one standard error.
+static RUNNING: OnceLock<Running> = OnceLock::new();
+
+/// What can be asked of the running log.
+struct Running {
+    filter: reload::Handle<LevelFilter, Registry>,
+    level: AtomicU64,
+    dropped: ErrorCounter,
+    reported: AtomicU64,
+}
+
 /// Keeps the log going; when it is dropped, what waits is written (for a second at most).
 #[derive(Debug)]
 pub struct Log {
     _writer: WorkerGuard,
     dropped: ErrorCounter,
-    level: LogLevelHandle,
-}
-
-/// Changes what this process logs while it runs.
-#[derive(Clone, Debug)]
-pub struct LogLevelHandle(Handle<LevelFilter, Registry>);
-
-impl LogLevelHandle {
-    /// From now on.
-    pub fn set(&self, level: LogLevel) {
-        // It fails only when the log is gone, and with it whoever would read of the failure.
-        let _ = self.0.modify(|current| *current = filter(level));
-    }
 }
 
 impl Log {
@@ -43,12 +45,6 @@ impl Log {
     #[must_use]
     pub fn dropped_lines(&self) -> usize {
         self.dropped.dropped_lines()
-    }
-
-    /// To change the level by.
-    #[must_use]
-    pub fn level(&self) -> LogLevelHandle {
-        self.level.clone()
     }
 }
 
@@ -73,22 +69,53 @@ pub fn start(level: LogLevel, format: LogFormat) -> Log {
         .thread_name("log")
         .finish(io::stderr());
     let dropped = lines.error_counter();
-    let (level, handle) = reload::Layer::new(filter(level));
-    let base = fmt::layer()
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let base = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(lines);
-    let registry = tracing_subscriber::registry().with(level);
-    // A test in this process may have one already; its log then stays.
-    let _ = match format {
-        LogFormat::Text => registry.with(base).try_init(),
-        LogFormat::Json => registry.with(base.json().flatten_event(true)).try_init(),
+    let layer = match format {
+        LogFormat::Text => base.boxed(),
+        LogFormat::Json => base.json().flatten_event(true).boxed(),
     };
+    let is_ours = tracing_subscriber::registry()
+        .with(filter)
+        .with(layer)
+        .try_init()
+        .is_ok();
+    // A test in this process may have one already; its log then stays.
+    if is_ours {
+        let _ = RUNNING.set(Running {
+            filter: handle,
+            level: AtomicU64::new(level.to_word()),
+            dropped: dropped.clone(),
+            reported: AtomicU64::new(0),
+        });
+    }
     Log {
         _writer: writer,
         dropped,
-        level: LogLevelHandle(handle),
     }
+}
+
+/// From now on this process logs what `level` says. Cheap when that is so already.
+pub fn set_level(level: LogLevel) {
+    let Some(running) = RUNNING.get() else {
+        return;
+    };
+    if running.level.swap(level.to_word(), Relaxed) != level.to_word() {
+        // It fails only when the log is gone, with the process.
+        let _ = running.filter.reload(filter(level));
+    }
+}
+
+/// How many lines of this process were dropped that no earlier call has told.
+#[must_use]
+pub fn take_dropped_lines() -> u64 {
+    RUNNING.get().map_or(0, |running| {
+        let lines = running.dropped.dropped_lines() as u64;
+        lines.saturating_sub(running.reported.fetch_max(lines, Relaxed))
+    })
 }
 
 const fn filter(level: LogLevel) -> LevelFilter {
