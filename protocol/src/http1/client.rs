@@ -36,6 +36,8 @@ pub(crate) struct Client {
     sink: BodySink,
     upgrade: Option<PendingUpgrade>,
     keep_alive: bool,
+    /// The latest response was of the 2xx class.
+    is_success: bool,
     saw_eof: bool,
     /// When the peer last moved a byte.
     active_at: Instant,
@@ -61,6 +63,8 @@ enum Phase {
         reader: BodyReader,
         head_end: Instant,
     },
+    /// The answer came before the request's filler was out, and was no refusal: the rest goes on to be sent.
+    Answered,
     /// 101 came: the rest of the input is a WebSocket's.
     Upgraded,
     /// Over.
@@ -90,6 +94,7 @@ impl Client {
             sink: BodySink::Discard,
             upgrade: None,
             keep_alive: true,
+            is_success: false,
             saw_eof: false,
             active_at: now,
             used_at: now,
@@ -210,6 +215,7 @@ impl Client {
         match self.phase {
             Phase::Idle => self.end(CloseReason::Finished),
             Phase::Head { .. } | Phase::Body { .. } => self.keep_alive = false,
+            Phase::Answered => self.end(CloseReason::Finished),
             Phase::Upgraded | Phase::Closed { .. } => {}
         }
     }
@@ -245,7 +251,7 @@ impl Client {
         self.saw_eof = true;
         match &self.phase {
             Phase::Idle => self.end(CloseReason::PeerClosed { code: None }),
-            Phase::Head { .. } => self.end(CloseReason::PeerVanished),
+            Phase::Head { .. } | Phase::Answered => self.end(CloseReason::PeerVanished),
             Phase::Body { reader, head_end } => {
                 if reader.ends_with_connection() {
                     let (bytes, head_end) = (reader.received_bytes(), *head_end);
@@ -268,7 +274,7 @@ impl Client {
                 return used;
             }
             let step = match &self.phase {
-                Phase::Idle => Err(Fault::UnexpectedResponse),
+                Phase::Idle | Phase::Answered => Err(Fault::UnexpectedResponse),
                 Phase::Head { .. } => self.advance_head(rest),
                 Phase::Body { .. } => self.advance_body(rest),
                 Phase::Upgraded => Ok(0),
@@ -310,6 +316,7 @@ impl Client {
             }
             _ => {
                 self.keep_alive &= response.keep_alive;
+                self.is_success = (200..300).contains(&response.status);
                 self.collected.clear();
                 self.phase = Phase::Body {
                     reader: BodyReader::new(response.body),
@@ -357,10 +364,13 @@ impl Client {
 
     fn complete_body(&mut self, bytes: u64, head_end: Instant) {
         self.body_complete = Some((bytes, self.now - head_end));
-        // A server that answered before it had the whole request does not want the rest.
         if self.keep_alive && self.output.is_done() {
             self.phase = Phase::Idle;
+        } else if self.keep_alive && self.is_success && self.output.is_filler() {
+            // It keeps the connection, so it takes the rest (RFC 9112, section 9.5).
+            self.phase = Phase::Answered;
         } else {
+            // A server that refused before it had the whole request does not want the rest.
             self.phase = Phase::Closed {
                 reason: CloseReason::Finished,
                 is_reported: false,
@@ -416,6 +426,9 @@ impl Client {
         self.active_at = now;
         self.outbox.note_progress(now);
         self.filler_sent |= self.output.is_done();
+        if self.output.is_done() && matches!(self.phase, Phase::Answered) {
+            self.phase = Phase::Idle;
+        }
     }
 
     // ---- what the driver asks ----
@@ -456,7 +469,7 @@ impl Client {
                     remaining: reader.payload_remaining(),
                 }
             }
-            Phase::Idle | Phase::Head { .. } | Phase::Body { .. }
+            Phase::Idle | Phase::Head { .. } | Phase::Body { .. } | Phase::Answered
                 if !self.saw_eof && self.inbox.len() < RECEIVE_BUFFER_BYTES_MAX =>
             {
                 Receive::Bytes
@@ -464,6 +477,7 @@ impl Client {
             Phase::Idle
             | Phase::Head { .. }
             | Phase::Body { .. }
+            | Phase::Answered
             | Phase::Upgraded
             | Phase::Closed { .. } => Receive::Paused,
         }
@@ -473,7 +487,7 @@ impl Client {
         let reading = match &self.phase {
             Phase::Closed { .. } => return None,
             Phase::Idle => Some(self.active_at + HTTP_KEEP_ALIVE_TIMEOUT),
-            Phase::Head { .. } | Phase::Body { .. } => {
+            Phase::Head { .. } | Phase::Body { .. } | Phase::Answered => {
                 Some(self.active_at + self.outbox.patience().inactivity)
             }
             Phase::Upgraded => None,
@@ -496,7 +510,7 @@ impl Client {
             Phase::Idle if has_passed(now, self.active_at, HTTP_KEEP_ALIVE_TIMEOUT) => {
                 self.end(CloseReason::IdleTimeout);
             }
-            Phase::Head { .. } | Phase::Body { .. }
+            Phase::Head { .. } | Phase::Body { .. } | Phase::Answered
                 if has_passed(now, self.active_at, self.outbox.patience().inactivity) =>
             {
                 self.end(CloseReason::InactivityTimeout);
@@ -504,6 +518,7 @@ impl Client {
             Phase::Idle
             | Phase::Head { .. }
             | Phase::Body { .. }
+            | Phase::Answered
             | Phase::Upgraded
             | Phase::Closed { .. } => {}
         }
