@@ -326,13 +326,10 @@ impl<S> Driver<S> {
         }
         let moved = match mode {
             Receive::Paused => return Ok(Progress::Idle),
-            Receive::Bytes => {
-                let read = retry(|| self.transport.read(buffer))?;
-                read.map(|(length, received_at)| {
-                    self.received_at = received_at;
-                    self.connection.handle_input(now, &buffer[..length]);
-                    length
-                })
+            Receive::Bytes => self.read(now, buffer)?,
+            Receive::Header { most } => {
+                let most = most.min(buffer.len());
+                self.read(now, &mut buffer[..most])?
             }
             Receive::Discard { remaining } => {
                 let length = remaining.min(BULK_CALL_BYTES.min(*budget) as u64) as usize;
@@ -356,6 +353,16 @@ impl<S> Driver<S> {
                 Ok(Progress::Moved)
             }
         }
+    }
+
+    /// `None` when nothing has arrived.
+    fn read(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let read = retry(|| self.transport.read(buffer))?;
+        Ok(read.map(|(length, received_at)| {
+            self.received_at = received_at;
+            self.connection.handle_input(now, &buffer[..length]);
+            length
+        }))
     }
 
     /// Ends the driver when all is said, or only its sending side while the peer may still be talking.
