@@ -171,6 +171,7 @@ impl Client {
                     self.connection.handle_discarded(self.now, count as u64);
                     rest = &rest[count..];
                 }
+                Receive::Header { most } => panic!("{most} bytes of a header of HTTP/2"),
                 Receive::Paused => return,
             }
         }
