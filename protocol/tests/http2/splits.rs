@@ -70,15 +70,18 @@ fn bytes_of(all: &[Sent]) -> Vec<u8> {
     bytes
 }
 
-/// What a peer sees of each stream, and the application of all events, whatever the pieces were.
-fn outcome(
-    bytes: &[u8],
-    cuts: &[usize],
-) -> (
-    Vec<(u32, Option<u16>, usize, bool)>,
-    Vec<Event>,
-    Option<u32>,
-) {
+/// What became of a connection.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    /// Of each stream: its status, the length of its body, and whether it ended.
+    streams: Vec<(u32, Option<u16>, usize, bool)>,
+    /// Those of one stream in their order, stream by stream.
+    events: Vec<Event>,
+    go_away_code: Option<u32>,
+}
+
+/// What a peer and the application see, whatever the pieces were.
+fn outcome(bytes: &[u8], cuts: &[usize]) -> Outcome {
     let mut client = Client::silent();
     let mut cuts = cuts.iter().cycle();
     let mut rest = bytes;
@@ -101,19 +104,17 @@ fn outcome(
             (id, client.status(id), body.len(), is_end)
         })
         .collect();
-    let mut events: Vec<_> = client
+    let mut events: Vec<(String, Event)> = client
         .events
         .iter()
-        .map(|(id, event, _)| (*id, event.clone()))
+        .map(|(id, event, _)| (format!("{id:?}"), event.clone()))
         .collect();
-    events.sort_by_key(|(id, _)| format!("{id:?}").len() * 1000);
-    let mut by_stream: Vec<(String, Event)> = events
-        .into_iter()
-        .map(|(id, event)| (format!("{id:?}"), event))
-        .collect();
-    by_stream.sort_by(|a, b| a.0.cmp(&b.0));
-    let events = by_stream.into_iter().map(|(_, event)| event).collect();
-    (streams, events, client.go_away_code())
+    events.sort_by(|a, b| a.0.cmp(&b.0));
+    Outcome {
+        streams,
+        events: events.into_iter().map(|(_, event)| event).collect(),
+        go_away_code: client.go_away_code(),
+    }
 }
 
 proptest! {
@@ -126,7 +127,7 @@ proptest! {
     ) {
         let bytes = bytes_of(&all);
         let whole = outcome(&bytes, &[usize::MAX]);
-        prop_assert_eq!(&whole.2, &None);
+        prop_assert_eq!(whole.go_away_code, None);
         prop_assert_eq!(outcome(&bytes, &cuts), whole);
     }
 
