@@ -5,6 +5,9 @@
 //! drains [`Connection::poll_transmit`], [`Connection::poll_filler`] and [`Connection::poll_event`] until none yields.
 
 pub(crate) mod buffers;
+mod streams;
+
+pub use streams::StreamId;
 
 use std::time::Duration;
 
@@ -239,10 +242,6 @@ pub enum SendError {
     TooLong,
 }
 
-/// Names one stream of an HTTP/2 connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StreamId(pub(crate) u32);
-
 /// One connection, server or client, HTTP or WebSocket; or one stream of an HTTP/2 connection.
 ///
 /// An HTTP/2 connection carries many requests at a time. Its own events are [`Event::Closed`] alone; all others come
@@ -284,30 +283,6 @@ impl Connection {
     #[must_use]
     pub fn patient_server(now: Instant, patience: Patience) -> Self {
         Self(Inner::Server(http1::Server::new(now, patience)))
-    }
-
-    /// A server's connection that was just accepted, and on which HTTP/2 was agreed (ALPN `h2`).
-    #[must_use]
-    pub fn http2_server(now: Instant, patience: Patience) -> Self {
-        Self(Inner::Http2(Box::new(http2::Server::new(now, patience))))
-    }
-
-    pub(crate) fn of_stream(stream: http2::Stream) -> Self {
-        Self(Inner::Stream(Box::new(stream)))
-    }
-
-    pub(crate) fn as_stream(&self) -> Option<&http2::Stream> {
-        match &self.0 {
-            Inner::Stream(stream) => Some(stream),
-            Inner::Server(_) | Inner::Client(_) | Inner::WebSocket(_) | Inner::Http2(_) => None,
-        }
-    }
-
-    pub(crate) fn as_stream_mut(&mut self) -> Option<&mut http2::Stream> {
-        match &mut self.0 {
-            Inner::Stream(stream) => Some(stream),
-            Inner::Server(_) | Inner::Client(_) | Inner::WebSocket(_) | Inner::Http2(_) => None,
-        }
     }
 
     /// A client's connection that was just opened; [`Connection::request`] comes next.
@@ -366,30 +341,6 @@ impl Connection {
     /// The next event. `scratch` is cleared, and filled with the event's payload if it has one.
     pub fn poll_event(&mut self, scratch: &mut Vec<u8>) -> Option<Event> {
         each!(&mut self.0, inner => inner.poll_event(scratch), else None)
-    }
-
-    /// HTTP/2: the next event of any stream; `None` on all other connections. A stream's first is [`Event::Request`],
-    /// its last [`Event::Closed`], after which it can be asked about until the next call of this.
-    pub fn poll_stream_event(&mut self, scratch: &mut Vec<u8>) -> Option<(StreamId, Event)> {
-        match &mut self.0 {
-            Inner::Http2(server) => server.poll_stream_event(scratch),
-            Inner::Server(_) | Inner::Client(_) | Inner::WebSocket(_) | Inner::Stream(_) => None,
-        }
-    }
-
-    /// HTTP/2: the stream, for the application.
-    pub fn stream_mut(&mut self, id: StreamId) -> Option<&mut Self> {
-        match &mut self.0 {
-            Inner::Http2(server) => server.stream_mut(id),
-            Inner::Server(_) | Inner::Client(_) | Inner::WebSocket(_) | Inner::Stream(_) => None,
-        }
-    }
-
-    /// HTTP/2: ends a stream at once; the peer sees it cancelled.
-    pub fn abort_stream(&mut self, now: Instant, id: StreamId) {
-        if let Inner::Http2(server) = &mut self.0 {
-            server.abort_stream(now, id);
-        }
     }
 
     /// When [`Connection::handle_timeout`] should be called.
