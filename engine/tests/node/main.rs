@@ -5,4 +5,7 @@ mod harness;
 mod household;
 mod http;
 mod isolation;
+mod log;
+mod reload;
 mod supervision;
+mod upgrade;

@@ -46,6 +46,11 @@ impl Peer {
                 self.connection.handle_input(now, bytes);
                 bytes.len()
             }
+            Receive::Header { most } => {
+                let count = most.min(bytes.len());
+                self.connection.handle_input(now, &bytes[..count]);
+                count
+            }
             Receive::Discard { remaining } => {
                 let count = remaining.min(bytes.len() as u64);
                 self.connection.handle_discarded(now, count);
@@ -105,6 +110,7 @@ fn cycle(layout: FillerLayout) -> &'static [u8] {
         FillerLayout::Raw => raw,
         FillerLayout::WebSocketFrames => frames,
         FillerLayout::MaskedWebSocketFrames => masked,
+        FillerLayout::Http2Frames { .. } => panic!("no HTTP/2 here"),
     }
 }
 
