@@ -19,6 +19,8 @@ pub(crate) fn daemon(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_clear()
+        // Whatever this machine has in /etc.
+        .env("BUFFERBLOATD_CONFIG", "")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -140,6 +142,15 @@ impl Node {
                 let field = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
                 (field("message"), field("process"))
             })
+            .collect()
+    }
+
+    /// The log's lines with this message.
+    pub(crate) fn log_lines(&self, message: &str) -> Vec<serde_json::Value> {
+        self.log_text()
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|line| line["message"] == message)
             .collect()
     }
 

@@ -5,4 +5,6 @@ mod harness;
 mod household;
 mod http;
 mod isolation;
+mod log;
+mod reload;
 mod supervision;

@@ -2,24 +2,32 @@
 //! process has.
 
 mod events;
+mod faults;
 
 use std::io;
 use std::sync::Arc;
 
 use protocol::limits::FLOWS_PER_DIRECTION_MAX;
+use protocol::message::report::Report;
 use protocol::message::samples::Direction;
 use protocol::profile::Profile;
+use protocol::time::Instant;
 
+use self::faults::Faults;
 use super::address::AddressFlows;
 use super::config::Config;
 use super::context::DrainSignal;
 use super::flow::{FlowLimits, LoadFlow};
+use super::live_config::{ConfigReader, LiveConfig};
+use super::log::test_end;
 use super::profile_session::MessageBuffer;
 use super::query::Query;
 use super::refusal::FlowRefusal;
 use super::reply::Reply;
 use super::roles::{EndpointGroup, PING, Role};
-use super::scoreboard::{LoopSlot, RoleSlot, RoleState, Scoreboard, TestLimits, TestSeat};
+use super::scoreboard::{
+    LoopSlot, RefusalReason, RoleSlot, RoleState, Scoreboard, TestLimits, TestOutcome, TestSeat,
+};
 use super::token::TokenKey;
 use super::visitor::{Activity, Visitor};
 use crate::runtime::application::{Context, Counters};
@@ -32,6 +40,7 @@ const FLOWS_PER_TEST_MAX: u32 = 2 * (2 * FLOWS_PER_DIRECTION_MAX as u32 + 2);
 pub struct Node {
     role: Role,
     config: Arc<Config>,
+    live_config: ConfigReader,
     scoreboard: Scoreboard,
     drain: DrainSignal,
     tokens: TokenKey,
@@ -42,6 +51,8 @@ pub struct Node {
     seen_ended: u64,
     swept_s: u64,
     counted: Counters,
+    faults: Faults,
+    has_logged_shutdown: bool,
 }
 
 impl Node {
@@ -51,11 +62,13 @@ impl Node {
     /// When the system has no randomness.
     pub fn new(
         role: Role,
-        config: Arc<Config>,
+        config: LiveConfig,
         scoreboard: Scoreboard,
         drain: DrainSignal,
         loop_index: usize,
     ) -> io::Result<Self> {
+        let mut live_config = config.reader();
+        let config = Arc::clone(live_config.current());
         let serves_all = role.endpoints.contains(EndpointGroup::Household);
         let profiles = config
             .profiles
@@ -64,9 +77,11 @@ impl Node {
             .map(|profile| Arc::new(profile.clone()))
             .collect();
         let addresses = AddressFlows::new(config.limits.flows_per_address_max.get() as u32);
+        let faults = Faults::new(&scoreboard.loops()[loop_index]);
         Ok(Self {
             role,
             config,
+            live_config,
             tokens: TokenKey::new(&scoreboard.secret()),
             scoreboard,
             drain,
@@ -77,6 +92,8 @@ impl Node {
             seen_ended: 0,
             swept_s: 0,
             counted: Counters::default(),
+            faults,
+            has_logged_shutdown: false,
         })
     }
 
@@ -148,6 +165,41 @@ impl Node {
     #[must_use]
     pub fn test_limits(&self) -> TestLimits {
         self.config.limits.tests()
+    }
+
+    /// Goes on with what a reload has left, if there was one: it holds for every flow and test that begins from now on.
+    fn adopt_config(&mut self) {
+        let current = self.live_config.current();
+        if !Arc::ptr_eq(current, &self.config) {
+            self.addresses
+                .set_per_address_max(current.limits.flows_per_address_max.get() as u32);
+            self.config = Arc::clone(current);
+        }
+    }
+
+    /// A test is over: counts it and writes its line, unless that has been done.
+    pub fn record_test_end(
+        &self,
+        now: Instant,
+        seat: TestSeat,
+        outcome: TestOutcome,
+        report: Option<&Report>,
+    ) {
+        let tests = self.scoreboard.tests();
+        if let Some(facts) = tests.facts(seat)
+            && tests.claim_log(seat)
+        {
+            self.slot().count_test_ended(outcome);
+            if let Some(report) = report {
+                self.slot().count_test_graded(report.total_grade);
+            }
+            test_end::write(now, &facts, outcome, report);
+        }
+    }
+
+    /// Counts a test that was not admitted.
+    pub fn count_refused_test(&self, reason: RefusalReason) {
+        self.slot().count_test_refused(reason);
     }
 
     fn slot(&self) -> &LoopSlot {

@@ -7,6 +7,7 @@
 pub mod child;
 pub mod handover;
 mod listeners;
+pub mod notice;
 mod process;
 mod ready;
 pub mod restart;
@@ -17,13 +18,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Interest, Poll, Token};
 use protocol::time::Instant;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
 use self::listeners::{ListenError, RoleListeners};
+use self::notice::Notice;
 use self::process::{Process, SeatedRole};
-use super::config::{Config, ConfigErrors, Loaded, Setting};
+use super::config::{Config, ConfigErrors, Loaded, LogLevel};
 use super::context::{LoopSeat, RolePort};
+use super::log;
 use super::os_error;
 use super::roles::{Role, roles};
 use super::scoreboard::Scoreboard;
@@ -59,6 +62,7 @@ struct Supervisor {
     is_ready: bool,
     ends_with_terminal: bool,
     phase: Phase,
+    log_level: LogLevel,
 }
 
 /// Whether the node runs or stops.
@@ -107,6 +111,8 @@ impl Supervisor {
             .enumerate()
             .map(|(index, roles)| Process::new(now, index, roles, &scoreboard))
             .collect();
+        let log_level = config.log_level;
+        scoreboard.set_log_level(log_level);
         Ok(Self {
             loaded,
             scoreboard,
@@ -117,6 +123,7 @@ impl Supervisor {
             is_ready: false,
             ends_with_terminal,
             phase: Phase::Serving,
+            log_level,
         })
     }
 
@@ -133,6 +140,9 @@ impl Supervisor {
             let now = monotonic_now();
             self.poll_processes(now);
             self.poll_phase(now);
+            self.scoreboard
+                .supervisor_log_lines_dropped()
+                .add(log::take_dropped_lines());
             if self.phase != Phase::Serving && !self.processes.iter().any(Process::is_running) {
                 break;
             }
@@ -184,8 +194,10 @@ impl Supervisor {
             tracing::error!(path, reason, "cannot write the ports file");
         }
         let line = ready::line(&self.loaded.config, &self.ports);
-        // A closed standard output is no reason to stop serving.
-        let _ = io::Write::write_all(&mut io::stdout(), format!("{line}\n").as_bytes());
+        // A standard output that is closed, or full and read by nobody, is no reason to stop serving.
+        let _ = std::thread::Builder::new()
+            .name("ready".to_owned())
+            .spawn(move || io::Write::write_all(&mut io::stdout(), format!("{line}\n").as_bytes()));
     }
 
     fn handle_signals(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
@@ -195,10 +207,37 @@ impl Supervisor {
                 SIGTERM | SIGINT => self.handle_stop(),
                 SIGHUP if self.ends_with_terminal && !has_terminal() => self.handle_stop(),
                 SIGHUP => self.handle_reload(reload),
+                SIGUSR1 => self.set_log_level(self.log_level.louder()),
+                SIGUSR2 => self.set_log_level(self.log_level.quieter()),
                 // SIGCHLD has done its work by waking the loop.
                 _ => {}
             }
         }
+    }
+
+    /// For the whole node, until it is changed again or the node starts anew.
+    fn set_log_level(&mut self, level: LogLevel) {
+        let before = std::mem::replace(&mut self.log_level, level);
+        self.scoreboard.set_log_level(level);
+        // Told while the louder of both is in force, so that it is seen.
+        log::set_level(before.max(level));
+        let (level_name, before_name) = (level.name(), before.name());
+        match before.max(level) {
+            LogLevel::Error => {}
+            LogLevel::Warn => tracing::warn!(
+                log_level = level_name,
+                before = before_name,
+                "log level set"
+            ),
+            LogLevel::Info | LogLevel::Debug | LogLevel::Trace => {
+                tracing::info!(
+                    log_level = level_name,
+                    before = before_name,
+                    "log level set"
+                );
+            }
+        }
+        log::set_level(level);
     }
 
     fn handle_stop(&mut self) {
@@ -237,8 +276,9 @@ impl Supervisor {
         }
     }
 
-    /// Tells what would change. Sockets, loops and limits belong to running processes: they change at a restart.
-    fn handle_reload(&self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
+    /// Changes what a running node can, and tells what needs a restart: sockets, processes and loops. The log level is the
+    /// file's again, whatever signals have made of it.
+    fn handle_reload(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
         let fresh = match reload() {
             Ok(fresh) => fresh,
             Err(errors) => {
@@ -248,32 +288,34 @@ impl Supervisor {
                 return;
             }
         };
-        let mut is_changed = false;
-        for ((key, before), (_, after)) in self.loaded.values.iter().zip(&fresh.values) {
-            if before.text != after.text {
-                is_changed = true;
-                let key = Setting::of(*key).path();
-                tracing::warn!(
-                    key,
-                    before = before.text,
-                    after = after.text,
-                    "takes effect at a restart"
-                );
+        let changes = self.loaded.take_live(&fresh);
+        let log_level = fresh.config.log_level;
+        if changes.is_empty() && log_level == self.log_level {
+            tracing::info!("configuration read again: nothing changed");
+        }
+        for change in &changes {
+            let (key, before, after) = (&change.key, &change.before, &change.after);
+            if change.is_live {
+                tracing::info!(key, before, after, "changed");
+            } else {
+                tracing::warn!(key, before, after, "takes effect at a restart");
             }
         }
-        if self.loaded.profiles.definitions != fresh.profiles.definitions {
-            is_changed = true;
-            tracing::warn!(key = "[[profile]]", "takes effect at a restart");
+        if changes.iter().any(|change| change.is_live) {
+            let notice = Notice::Config(Box::new(self.loaded.config.clone()));
+            for process in &mut self.processes {
+                process.notify(&notice);
+            }
         }
-        if !is_changed {
-            tracing::info!("configuration read again: nothing changed");
+        if log_level != self.log_level {
+            self.set_log_level(log_level);
         }
     }
 }
 
 fn watch_signals() -> io::Result<(Poll, Signals)> {
     let poll = Poll::new()?;
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2])?;
     poll.registry()
         .register(&mut signals, Token(0), Interest::READABLE)?;
     Ok((poll, signals))
