@@ -5,5 +5,7 @@ pub mod goodput_bins;
 pub mod stretch;
 
 mod loops;
+mod plan;
 
-pub use loops::{LoadNotice, LoadOrder, LoadPlan, spawn};
+pub use loops::spawn;
+pub use plan::{LoadNotice, LoadOrder, LoadPlan};
