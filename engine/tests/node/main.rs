@@ -6,4 +6,6 @@ mod household;
 mod http;
 mod isolation;
 mod log;
+mod reload;
 mod supervision;
+mod upgrade;

@@ -1,6 +1,7 @@
 //! One supervised process: its roles and sockets, its child while there is one, and what the scoreboard says of it.
 
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
@@ -8,7 +9,9 @@ use std::process::{Child, ExitStatus};
 use protocol::time::Instant;
 
 use super::handover::{HANDOVER_VARIABLE, HandedLoop, HandedRole, Handover, descriptors};
+use super::inherited::LISTENERS_VARIABLE;
 use super::listeners;
+use super::notice::{self, Notice, NoticeSender};
 use super::restart::{Action, RestartPolicy, Standing};
 use crate::runtime::sys::process::{ChildCommand, send_signal};
 use crate::server::config::Config;
@@ -17,11 +20,24 @@ use crate::server::os_error;
 use crate::server::roles::Role;
 use crate::server::scoreboard::{ExitReason, RoleState, Scoreboard};
 
+/// Variables that are no child's business: who listens where, and whom to tell.
+const SUPERVISORS_OWN: &[&str] = &[
+    LISTENERS_VARIABLE,
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
 /// What one process has of a role: its sockets and slots, which outlive every child.
 #[derive(Debug)]
 pub(super) struct SeatedRole {
     pub(super) role: Role,
     pub(super) port: u16,
+    /// Whether other processes accept from the same sockets.
+    pub(super) is_shared: bool,
     /// Which of the role's processes it is for, from 1.
     pub(super) number: usize,
     pub(super) seats: Vec<LoopSeat>,
@@ -45,6 +61,8 @@ pub(super) struct Process {
     roles: Vec<SeatedRole>,
     policy: RestartPolicy,
     child: Option<Child>,
+    /// To the child, while there is one.
+    notices: Option<NoticeSender>,
     was_started: bool,
     /// Why the supervisor killed the child whose end it awaits.
     killed_for: Option<ExitReason>,
@@ -68,6 +86,7 @@ impl Process {
             roles,
             policy: RestartPolicy::new(now),
             child: None,
+            notices: None,
             was_started: false,
             killed_for: None,
             is_silenced: false,
@@ -83,6 +102,18 @@ impl Process {
     pub(super) fn name(&self) -> String {
         let names: Vec<String> = self.roles.iter().map(SeatedRole::name).collect();
         names.join("+")
+    }
+
+    /// Its sockets, each with its role.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (&SeatedRole, &TcpListener)> {
+        self.roles.iter().flat_map(|seated| {
+            let seats = seated.seats.iter();
+            seats.flat_map(move |seat| {
+                seat.listeners
+                    .iter()
+                    .map(move |listener| (seated, listener))
+            })
+        })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -106,6 +137,7 @@ impl Process {
         ports: &[RolePort],
         board: &Scoreboard,
     ) {
+        self.flush_notices();
         let was_healthy = self.is_healthy();
         match self.policy.poll(now, self.oldest_heartbeat(board)) {
             Action::Nothing => {}
@@ -132,6 +164,7 @@ impl Process {
                     .take()
                     .unwrap_or_else(|| exit_reason(status));
                 self.child = None;
+                self.notices = None;
                 self.handle_end(now, reason, board);
             }
             Err(error) => {
@@ -141,6 +174,25 @@ impl Process {
                     "cannot be waited for"
                 );
             }
+        }
+    }
+
+    /// Tells the child while it runs; one that is started later has it from the start.
+    pub(super) fn notify(&mut self, notice: &Notice) {
+        if let Some(notices) = &mut self.notices {
+            notices.push(notice);
+        }
+        self.flush_notices();
+    }
+
+    /// Sends on what the child had no room for.
+    fn flush_notices(&mut self) {
+        let flushed = self.notices.as_mut().map_or(Ok(()), NoticeSender::flush);
+        if let Err(error) = flushed {
+            // Its end, if that is why, is noted when it is reaped.
+            let reason = os_error::reason(&error);
+            tracing::error!(process = self.name(), reason, "cannot be told");
+            self.notices = None;
         }
     }
 
@@ -161,12 +213,13 @@ impl Process {
             .set_silenced(false)
             .and_then(|()| self.spawn(config, ports, board));
         match spawned {
-            Ok(child) => {
+            Ok((child, notices)) => {
                 let pid = child.id();
                 tracing::info!(process = self.name(), pid, "started");
                 self.policy.handle_started(now);
                 board.processes()[self.index].set_started(now, pid, self.was_started);
                 self.child = Some(child);
+                self.notices = Some(notices);
                 self.was_started = true;
                 // Nobody is sent to a process that was down before it has shown that it lives.
                 if !self.policy.is_on_trial() {
@@ -181,7 +234,13 @@ impl Process {
         }
     }
 
-    fn spawn(&self, config: &Config, ports: &[RolePort], board: &Scoreboard) -> io::Result<Child> {
+    fn spawn(
+        &self,
+        config: &Config,
+        ports: &[RolePort],
+        board: &Scoreboard,
+    ) -> io::Result<(Child, NoticeSender)> {
+        let (notices, childs_end) = notice::channel()?;
         let handed = |seated: &SeatedRole| HandedRole {
             role: seated.role.clone(),
             loops: seated.seats.iter().map(HandedLoop::of).collect(),
@@ -192,9 +251,10 @@ impl Process {
             ports: ports.to_vec(),
             roles: self.roles.iter().map(handed).collect(),
             scoreboard_fd: board.fd().as_raw_fd(),
+            notices_fd: childs_end.as_raw_fd(),
         }
         .to_memfd()?;
-        let mut inherited = vec![handover.as_fd(), board.fd()];
+        let mut inherited = vec![handover.as_fd(), board.fd(), childs_end.as_fd()];
         inherited.extend(
             self.roles
                 .iter()
@@ -205,12 +265,14 @@ impl Process {
             arguments.push(seated.name());
             arguments.push(format!(":{}", seated.port));
         }
-        ChildCommand {
+        let child = ChildCommand {
             arguments: &arguments,
             environment: &[(HANDOVER_VARIABLE, handover.as_raw_fd().to_string())],
+            removed: SUPERVISORS_OWN,
             inherited: &inherited,
         }
-        .start()
+        .start()?;
+        Ok((child, notices))
     }
 
     fn handle_end(&mut self, now: Instant, reason: ExitReason, board: &Scoreboard) {
@@ -295,7 +357,8 @@ impl Process {
         if self.is_silenced == is_silenced {
             return Ok(());
         }
-        let seats = self.roles.iter().flat_map(|seated| &seated.seats);
+        let own = self.roles.iter().filter(|seated| !seated.is_shared);
+        let seats = own.flat_map(|seated| &seated.seats);
         let mut listeners = seats.flat_map(|seat| &seat.listeners);
         let changed = if is_silenced {
             listeners.try_for_each(listeners::silence)
