@@ -2,6 +2,7 @@
 //!
 //! Treats the product as black boxes: programs that are built, started and looked at from outside.
 
+mod accuracy;
 mod daemon;
 mod ending;
 mod isolation;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::accuracy::AccuracyArguments;
 use crate::lab::LineArguments;
 
 #[derive(Parser)]
@@ -53,6 +55,8 @@ enum Chore {
         #[command(flatten)]
         line: LineArguments,
     },
+    /// Hold the page's and the client's figures against the truth on a matrix of lines, and write bench/ACCURACY.md (root only)
+    Accuracy(AccuracyArguments),
     /// Probe round trips on the ping role, quiet and while eight downloads load the main role, as JSON
     Isolation,
 }
@@ -74,6 +78,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Tidy => Ok(suite::tidy::print()),
         Chore::Licences => suite::licences::print(),
         Chore::Line { line, command } => lab::run_command(line, &command),
+        Chore::Accuracy(arguments) => accuracy::run(&arguments),
         Chore::Isolation => {
             let comparisons = isolation::measure()?;
             println!("{}", serde_json::to_string_pretty(&comparisons)?);

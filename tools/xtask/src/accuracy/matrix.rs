@@ -93,10 +93,20 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::drop_tail("tail-200", "50/10, drop-tail 200 ms", 200.0),
         Case::drop_tail("tail-500", "50/10, drop-tail 500 ms", 500.0),
         Case::drop_tail("tail-800", "50/10, drop-tail 800 ms", 800.0),
-        Case::new("deep-down", "50/20, 300 ms down, 10 ms up", deep(50.0), shallow(20.0))
-            .changed(|case| case.bloated = Some(Bloated::Down)),
-        Case::new("deep-up", "50/20, 10 ms down, 300 ms up", shallow(50.0), deep(20.0))
-            .changed(|case| case.bloated = Some(Bloated::Up)),
+        Case::new(
+            "deep-down",
+            "50/20, 300 ms down, 10 ms up",
+            deep(50.0),
+            shallow(20.0),
+        )
+        .changed(|case| case.bloated = Some(Bloated::Down)),
+        Case::new(
+            "deep-up",
+            "50/20, 10 ms down, 300 ms up",
+            shallow(50.0),
+            deep(20.0),
+        )
+        .changed(|case| case.bloated = Some(Bloated::Up)),
         Case::new(
             "dsl",
             "12/1 DSL, 150 ms down, 1500 ms up",
@@ -111,7 +121,12 @@ pub(crate) fn cases() -> Vec<Case> {
         ),
         Case::both("codel", "50/10, CoDel", QueueSpec::codel()),
         Case::both("fq-codel", "50/10, FQ-CoDel", QueueSpec::fq_codel()),
-        Case::drop_tail("satellite", "50/10, 600 ms round trip, drop-tail 100 ms", 100.0).changed(|case| {
+        Case::drop_tail(
+            "satellite",
+            "50/10, 600 ms round trip, drop-tail 100 ms",
+            100.0,
+        )
+        .changed(|case| {
             case.line.down.delay_ms = 300.0;
             case.line.up.delay_ms = 300.0;
         }),
@@ -119,20 +134,32 @@ pub(crate) fn cases() -> Vec<Case> {
             case.line.down.loss_ratio = 0.005;
             case.line.up.loss_ratio = 0.005;
         }),
-        Case::drop_tail("jitter", "50/10, drop-tail 100 ms, 8 ms of jitter", 100.0).changed(|case| {
-            case.line.down.jitter_ms = 8.0;
-            case.line.up.jitter_ms = 8.0;
-        }),
-        Case::drop_tail("step", "50/10, drop-tail 100 ms, 25 down from second 15 on", 100.0).changed(|case| {
+        Case::drop_tail("jitter", "50/10, drop-tail 100 ms, 8 ms of jitter", 100.0).changed(
+            |case| {
+                case.line.down.jitter_ms = 8.0;
+                case.line.up.jitter_ms = 8.0;
+            },
+        ),
+        Case::drop_tail(
+            "step",
+            "50/10, drop-tail 100 ms, 25 down from second 15 on",
+            100.0,
+        )
+        .changed(|case| {
             case.is_timed = true;
             case.line.down.steps.push(RateStep {
                 at_s: STEP_S,
                 rate_mbps: 25.0,
             });
         }),
-        Case::drop_tail("bbr", "50/10, drop-tail 200 ms, the node's host prefers BBR", 200.0)
-            .changed(|case| case.line.node_congestion = "bbr".into()),
-        Case::drop_tail("ipv6", "50/10, drop-tail 200 ms, IPv6", 200.0).changed(|case| case.is_v6 = true),
+        Case::drop_tail(
+            "bbr",
+            "50/10, drop-tail 200 ms, the node's host prefers BBR",
+            200.0,
+        )
+        .changed(|case| case.line.node_congestion = "bbr".into()),
+        Case::drop_tail("ipv6", "50/10, drop-tail 200 ms, IPv6", 200.0)
+            .changed(|case| case.is_v6 = true),
     ]
 }
 

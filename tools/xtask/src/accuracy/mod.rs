@@ -60,7 +60,11 @@ pub(crate) fn run(arguments: &AccuracyArguments) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(unknown) = arguments.line.iter().find(|name| cases.iter().all(|case| case.name != **name)) {
+    if let Some(unknown) = arguments
+        .line
+        .iter()
+        .find(|name| cases.iter().all(|case| case.name != **name))
+    {
         bail!("no line is called {unknown}; `cargo xtask accuracy --list` names them");
     }
     let chosen = |line: &str, witness: Witness| {
@@ -80,10 +84,16 @@ pub(crate) fn run(arguments: &AccuracyArguments) -> Result<ExitCode> {
             for case in &cases {
                 for witness in [Witness::Truth, Witness::Page, Witness::Client] {
                     let is_kept = readings.iter().any(|reading| {
-                        reading.line == case.name && reading.witness == witness && reading.repetition == repetition
+                        reading.line == case.name
+                            && reading.witness == witness
+                            && reading.repetition == repetition
                     });
                     if chosen(case.name, witness) && !is_kept {
-                        jobs.push(Job { case: case.clone(), witness, repetition });
+                        jobs.push(Job {
+                            case: case.clone(),
+                            witness,
+                            repetition,
+                        });
                     }
                 }
             }
@@ -100,13 +110,23 @@ pub(crate) fn run(arguments: &AccuracyArguments) -> Result<ExitCode> {
     for wrong in &table.wrong {
         println!("wrong: {wrong}");
     }
-    println!("{} figures, {} wrong, {failed} runs failed; written to {}", table.judged, table.wrong.len(), file.display());
-    Ok(ExitCode::from(u8::from(failed > 0 || !table.wrong.is_empty())))
+    println!(
+        "{} figures, {} wrong, {failed} runs failed; written to {}",
+        table.judged,
+        table.wrong.len(),
+        file.display()
+    );
+    Ok(ExitCode::from(u8::from(
+        failed > 0 || !table.wrong.is_empty(),
+    )))
 }
 
 fn prepare() -> Result<()> {
     for program in ["ip", "ping", "iperf3", "chromium", "node"] {
-        ensure!(is_installed(program), "{program} is not installed; `cargo xtask test --only prerequisites` can install it");
+        ensure!(
+            is_installed(program),
+            "{program} is not installed; `cargo xtask test --only prerequisites` can install it"
+        );
     }
     if let Some(reason) = linklab::obstacle() {
         bail!("{reason}");
@@ -127,7 +147,10 @@ fn kept() -> Result<Vec<Reading>> {
     }
     BufReader::new(File::open(&file)?)
         .lines()
-        .map(|line| serde_json::from_str(&line?).with_context(|| format!("{} holds something else", file.display())))
+        .map(|line| {
+            serde_json::from_str(&line?)
+                .with_context(|| format!("{} holds something else", file.display()))
+        })
         .collect()
 }
 
@@ -136,7 +159,11 @@ fn keep(reading: &Reading) -> Result<()> {
     std::fs::create_dir_all(file.parent().context("the results' folder")?)?;
     // One write for each line: two threads may append at the same time.
     let line = serde_json::to_string(reading)? + "\n";
-    OpenOptions::new().create(true).append(true).open(file)?.write_all(line.as_bytes())?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)?
+        .write_all(line.as_bytes())?;
     Ok(())
 }
 
@@ -149,7 +176,10 @@ fn rewrite(readings: &[Reading]) -> Result<()> {
 
 fn document(table: &table::Table) -> Result<String> {
     let said = |program: &str, words: &[&str]| -> Result<String> {
-        let text = output(Command::new(program).args(words), std::time::Duration::from_secs(30))?;
+        let text = output(
+            Command::new(program).args(words),
+            std::time::Duration::from_secs(30),
+        )?;
         Ok(text.lines().next().unwrap_or_default().trim().to_owned())
     };
     let mut text = format!(
@@ -169,7 +199,10 @@ fn document(table: &table::Table) -> Result<String> {
     );
     text.push_str(&table.text);
     let right = table.judged - table.wrong.len();
-    text.push_str(&format!("\n{right} of {} figures are right.\n", table.judged));
+    text.push_str(&format!(
+        "\n{right} of {} figures are right.\n",
+        table.judged
+    ));
     if !table.wrong.is_empty() {
         text.push_str("\nWrong:\n\n");
         for wrong in &table.wrong {

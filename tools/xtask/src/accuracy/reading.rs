@@ -82,7 +82,12 @@ impl Reading {
     ///
     /// # Errors
     /// Names what the report lacks.
-    pub(crate) fn of_report(line: &str, witness: Witness, repetition: u32, report: &Value) -> Result<Self> {
+    pub(crate) fn of_report(
+        line: &str,
+        witness: Witness,
+        repetition: u32,
+        report: &Value,
+    ) -> Result<Self> {
         let phase = |phase: Phase| -> Result<PhaseReading> {
             let at = |field: &str| report.pointer(&format!("/phases/{}/{field}", phase.name()));
             let number = |field: &str| at(field).and_then(Value::as_f64);
@@ -96,13 +101,21 @@ impl Reading {
                 goodput_up_mbps: number("goodput_up_mbps"),
             })
         };
-        let reasons = report.pointer("/confidence/reasons").and_then(Value::as_array);
+        let reasons = report
+            .pointer("/confidence/reasons")
+            .and_then(Value::as_array);
         Ok(Self {
             line: line.to_owned(),
             witness,
             repetition,
-            idle_latency_ms: report["idle_latency_ms"].as_f64().context("the report has no idle latency")?,
-            phases: [phase(Phase::Download)?, phase(Phase::Upload)?, phase(Phase::Bidirectional)?],
+            idle_latency_ms: report["idle_latency_ms"]
+                .as_f64()
+                .context("the report has no idle latency")?,
+            phases: [
+                phase(Phase::Download)?,
+                phase(Phase::Upload)?,
+                phase(Phase::Bidirectional)?,
+            ],
             doubts: reasons
                 .context("the report has no confidence")?
                 .iter()

@@ -37,13 +37,14 @@ impl Job {
 
     /// Whether it disturbs none of `running`.
     fn fits(&self, running: &[Self]) -> bool {
+        if running.is_empty() {
+            return true;
+        }
         let beside_mbps: f64 = running.iter().map(Self::rate_mbps).sum();
-        let has_page = running.iter().any(|job| job.witness == Witness::Page);
-        running.is_empty()
-            || (!self.case.is_fast()
-                && !running.iter().any(|job| job.case.is_fast())
-                && beside_mbps + self.rate_mbps() <= BESIDE_MBPS
-                && !(has_page && self.witness == Witness::Page))
+        let needs_all = self.case.is_fast() || running.iter().any(|job| job.case.is_fast());
+        let is_second_page =
+            self.witness == Witness::Page && running.iter().any(|job| job.witness == Witness::Page);
+        !needs_all && !is_second_page && beside_mbps + self.rate_mbps() <= BESIDE_MBPS
     }
 
     /// What it is called in messages and folders.
@@ -63,9 +64,17 @@ impl Job {
 /// # Errors
 /// When the line, the node or the witness fails.
 fn take(job: &Job) -> Result<Reading> {
-    let Job { case, witness, repetition } = job;
+    let Job {
+        case,
+        witness,
+        repetition,
+    } = job;
     let line = linklab::Line::create(&case.line)?;
-    let address = if case.is_v6 { linklab::NODE_ADDRESS_V6 } else { linklab::NODE_ADDRESS };
+    let address = if case.is_v6 {
+        linklab::NODE_ADDRESS_V6
+    } else {
+        linklab::NODE_ADDRESS
+    };
     if *witness == Witness::Truth {
         line.restart_schedule()?;
         let seen = truth::measure_on(&line, address)?;
@@ -82,7 +91,11 @@ fn take(job: &Job) -> Result<Reading> {
             witness: *witness,
             repetition: *repetition,
             idle_latency_ms: seen.idle_latency_ms,
-            phases: [phase(&seen.download), phase(&seen.upload), phase(&seen.bidirectional)],
+            phases: [
+                phase(&seen.download),
+                phase(&seen.upload),
+                phase(&seen.bidirectional),
+            ],
             doubts: Vec::new(),
         });
     }
@@ -102,8 +115,13 @@ fn take(job: &Job) -> Result<Reading> {
         let mut client = line.at_home(&workspace::release_client().to_string_lossy());
         let ran = capture(client.args(["test", &url, "--json"]), CLIENT_LIMIT)?;
         std::fs::write(folder.join("report.json"), &ran.stdout)?;
-        serde_json::from_str(&ran.stdout)
-            .with_context(|| format!("the client answered {:?}: {}", ran.status, ran.stderr.trim()))?
+        serde_json::from_str(&ran.stdout).with_context(|| {
+            format!(
+                "the client answered {:?}: {}",
+                ran.status,
+                ran.stderr.trim()
+            )
+        })?
     };
     daemon.stop()?;
     Reading::of_report(case.name, *witness, *repetition, &report)
@@ -127,7 +145,10 @@ pub(crate) fn all(
 ) -> Result<usize> {
     let begun = Instant::now();
     let total = jobs.len();
-    let board = Mutex::new(Board { waiting: jobs.into(), running: Vec::new() });
+    let board = Mutex::new(Board {
+        waiting: jobs.into(),
+        running: Vec::new(),
+    });
     let changed = Condvar::new();
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -150,7 +171,11 @@ pub(crate) fn all(
                             format!("failed: {error:#}")
                         }
                     };
-                    println!("[{:4} s, {left:3} of {total} left] {:22} {said}", begun.elapsed().as_secs(), job.name());
+                    println!(
+                        "[{:4} s, {left:3} of {total} left] {:22} {said}",
+                        begun.elapsed().as_secs(),
+                        job.name()
+                    );
                 }
             });
         }
@@ -179,8 +204,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn summary(reading: &Reading) -> String {
-    let increases = reading.phases.each_ref().map(|phase| format!("{:.1}", phase.increase_ms));
-    format!("idle {:.1} ms, increases {} ms {}", reading.idle_latency_ms, increases.join(" "), reading.doubts.join(" "))
+    let increases = reading
+        .phases
+        .each_ref()
+        .map(|phase| format!("{:.1}", phase.increase_ms));
+    format!(
+        "idle {:.1} ms, increases {} ms {}",
+        reading.idle_latency_ms,
+        increases.join(" "),
+        reading.doubts.join(" ")
+    )
 }
 
 #[cfg(test)]
@@ -189,8 +222,15 @@ mod tests {
     use super::*;
 
     fn job(name: &str, witness: Witness) -> Job {
-        let case = cases().into_iter().find(|case| case.name == name).expect("a case");
-        Job { case, witness, repetition: 1 }
+        let case = cases()
+            .into_iter()
+            .find(|case| case.name == name)
+            .expect("a case");
+        Job {
+            case,
+            witness,
+            repetition: 1,
+        }
     }
 
     #[test]

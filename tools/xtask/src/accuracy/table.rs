@@ -37,14 +37,24 @@ pub(crate) fn write(cases: &[Case], readings: &[Reading]) -> Table {
     table
 }
 
-fn of<'a>(readings: &'a [Reading], case: &Case, witness: Witness) -> impl Iterator<Item = &'a Reading> + use<'a> {
+fn of<'a>(
+    readings: &'a [Reading],
+    case: &Case,
+    witness: Witness,
+) -> impl Iterator<Item = &'a Reading> + use<'a> {
     let name = case.name;
-    readings.iter().filter(move |reading| reading.line == name && reading.witness == witness)
+    readings
+        .iter()
+        .filter(move |reading| reading.line == name && reading.witness == witness)
 }
 
 fn row(table: &mut Table, case: &Case, phase: Phase, index: usize, readings: &[Reading]) {
     let truths: Vec<&Reading> = of(readings, case, Witness::Truth).collect();
-    let increases = |witness| of(readings, case, witness).map(|reading| reading.phases[index].increase_ms).collect::<Vec<f64>>();
+    let increases = |witness| {
+        of(readings, case, witness)
+            .map(|reading| reading.phases[index].increase_ms)
+            .collect::<Vec<f64>>()
+    };
     let truth_ms = increases(Witness::Truth);
     if truth_ms.is_empty() {
         return;
@@ -52,9 +62,13 @@ fn row(table: &mut Table, case: &Case, phase: Phase, index: usize, readings: &[R
     let mut grades = vec![verdict::grade(median(&truth_ms).unwrap_or_default()).to_owned()];
     let (mut ascribed, mut right) = (Vec::new(), Vec::new());
     for witness in [Witness::Page, Witness::Client] {
-        let (mut seen_grades, mut shares, mut good, mut judged) = (Vec::<&str>::new(), Vec::new(), 0, 0);
+        let (mut seen_grades, mut shares, mut good, mut judged) =
+            (Vec::<&str>::new(), Vec::new(), 0, 0);
         for reading in of(readings, case, witness) {
-            let Some(truth) = truths.iter().find(|truth| truth.repetition == reading.repetition) else {
+            let Some(truth) = truths
+                .iter()
+                .find(|truth| truth.repetition == reading.repetition)
+            else {
                 continue;
             };
             let (seen, true_ms) = (&reading.phases[index], truth.phases[index].increase_ms);
@@ -62,7 +76,8 @@ fn row(table: &mut Table, case: &Case, phase: Phase, index: usize, readings: &[R
             if !seen_grades.contains(&seen_grade) {
                 seen_grades.push(seen_grade);
             }
-            let share = relevant(case, phase).and_then(|bloated| verdict::attribution(seen, bloated));
+            let share =
+                relevant(case, phase).and_then(|bloated| verdict::attribution(seen, bloated));
             shares.extend(share);
             let is_right = verdict::agrees(seen.increase_ms, true_ms)
                 && verdict::is_grade_of(seen_grade, true_ms)
@@ -70,7 +85,9 @@ fn row(table: &mut Table, case: &Case, phase: Phase, index: usize, readings: &[R
             judged += 1;
             good += usize::from(is_right);
             if !is_right {
-                let share = share.map_or_else(String::new, |share| format!(", {:.0} % ascribed", share * 100.0));
+                let share = share.map_or_else(String::new, |share| {
+                    format!(", {:.0} % ascribed", share * 100.0)
+                });
                 table.wrong.push(format!(
                     "{} {} {witness:?} {}: {:.1} ms, truth {true_ms:.1} ms, {seen_grade}{share}",
                     case.name,
@@ -82,7 +99,9 @@ fn row(table: &mut Table, case: &Case, phase: Phase, index: usize, readings: &[R
         }
         table.judged += judged;
         grades.push(seen_grades.join("/"));
-        ascribed.push(median(&shares).map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)));
+        ascribed.push(
+            median(&shares).map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)),
+        );
         right.push(format!("{good} of {judged}"));
     }
     let _ = writeln!(
@@ -102,8 +121,7 @@ fn row(table: &mut Table, case: &Case, phase: Phase, index: usize, readings: &[R
 /// The direction to which this phase's increase has to be ascribed; the other phase loads only the shallow queue.
 fn relevant(case: &Case, phase: Phase) -> Option<Bloated> {
     case.bloated.filter(|bloated| {
-        phase == Phase::Bidirectional
-            || (phase == Phase::Download) == (*bloated == Bloated::Down)
+        phase == Phase::Bidirectional || (phase == Phase::Download) == (*bloated == Bloated::Down)
     })
 }
 
@@ -114,11 +132,18 @@ fn confidence(table: &mut Table, case: &Case, readings: &[Reading]) {
     let words = |witness| {
         let mut said: Vec<String> = Vec::new();
         for reading in of(readings, case, witness) {
-            said.push(if reading.doubts.is_empty() { "high".into() } else { reading.doubts.join(" + ") });
+            said.push(if reading.doubts.is_empty() {
+                "high".into()
+            } else {
+                reading.doubts.join(" + ")
+            });
         }
         let mut counted: Vec<String> = Vec::new();
         for word in &said {
-            let text = format!("{word} ×{}", said.iter().filter(|other| *other == word).count());
+            let text = format!(
+                "{word} ×{}",
+                said.iter().filter(|other| *other == word).count()
+            );
             if !counted.contains(&text) {
                 counted.push(text);
             }
@@ -127,8 +152,12 @@ fn confidence(table: &mut Table, case: &Case, readings: &[Reading]) {
     };
     let (mut pairs, mut agreeing) = (0, 0);
     for page in of(readings, case, Witness::Page) {
-        let client = of(readings, case, Witness::Client).find(|client| client.repetition == page.repetition);
-        for (page, client) in client.iter().flat_map(|client| page.phases.iter().zip(&client.phases)) {
+        let client =
+            of(readings, case, Witness::Client).find(|client| client.repetition == page.repetition);
+        for (page, client) in client
+            .iter()
+            .flat_map(|client| page.phases.iter().zip(&client.phases))
+        {
             pairs += 1;
             agreeing += usize::from(verdict::agrees(page.increase_ms, client.increase_ms));
         }
@@ -152,7 +181,9 @@ fn spread(values_ms: &[f64]) -> String {
         _ => {
             let (low, high) = values_ms
                 .iter()
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
+                    (low.min(value), high.max(value))
+                });
             format!("{middle:.1} ({low:.1} to {high:.1})")
         }
     }
@@ -161,5 +192,8 @@ fn spread(values_ms: &[f64]) -> String {
 fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    Some(f64::midpoint(*sorted.get(sorted.len() / 2)?, *sorted.get(sorted.len().checked_sub(1)? / 2)?))
+    Some(f64::midpoint(
+        *sorted.get(sorted.len() / 2)?,
+        *sorted.get(sorted.len().checked_sub(1)? / 2)?,
+    ))
 }

@@ -28,7 +28,10 @@ pub(crate) fn grade(increase_ms: f64) -> &'static str {
 }
 
 fn place(increase_ms: f64) -> usize {
-    LIMITS_MS.iter().filter(|&&limit_ms| increase_ms >= limit_ms).count()
+    LIMITS_MS
+        .iter()
+        .filter(|&&limit_ms| increase_ms >= limit_ms)
+        .count()
 }
 
 /// Whether `seen` is the grade of this true increase, or of what lies just beyond a boundary beside it.
@@ -41,7 +44,10 @@ pub(crate) fn is_grade_of(seen: &str, truth_ms: f64) -> bool {
 /// The share of the increase that is ascribed to the direction with the deep queue; `None` where nothing was to ascribe.
 #[must_use]
 pub(crate) fn attribution(phase: &PhaseReading, bloated: Bloated) -> Option<f64> {
-    let (up_ms, down_ms) = (phase.up_increase_ms?.max(0.0), phase.down_increase_ms?.max(0.0));
+    let (up_ms, down_ms) = (
+        phase.up_increase_ms?.max(0.0),
+        phase.down_increase_ms?.max(0.0),
+    );
     let own_ms = match bloated {
         Bloated::Down => down_ms,
         Bloated::Up => up_ms,
