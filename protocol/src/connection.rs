@@ -18,6 +18,12 @@ use crate::websocket::{self, WebSocket};
 pub enum Receive {
     /// Read up to the loop's buffer and call [`Connection::handle_input`].
     Bytes,
+    /// The same, but payload that nobody looks at seems to follow in a moment: read no more than `most` bytes, lest it be
+    /// copied. Reading more is as correct.
+    Header {
+        /// How many complete what is awaited; never zero.
+        most: usize,
+    },
     /// The next `remaining` bytes are payload that nobody looks at: throw up to that many away in the cheapest way
     /// the transport has, and call [`Connection::handle_discarded`]. Reading them as bytes is as correct.
     Discard {

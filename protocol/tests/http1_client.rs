@@ -233,6 +233,24 @@ fn an_answer_before_the_upload_is_out_ends_the_upload() {
 }
 
 #[test]
+fn an_early_answer_that_is_no_refusal_lets_the_upload_go_on() {
+    let mut peer = Peer::new(Connection::client(NOW));
+    let body = RequestBody::Filler { length: 200_000 };
+    send(&mut peer, Method::Post, body).unwrap();
+    peer.output(NOW, 100_000);
+    peer.input(NOW, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_body(&mut peer, 200, b"", None);
+    assert_eq!(
+        send(&mut peer, Method::Get, RequestBody::Empty),
+        Err(WrongState)
+    );
+    peer.output(NOW, usize::MAX);
+    assert_eq!(peer.drain(), [Event::FillerSent]);
+    assert_eq!(peer.connection.sent_payload_bytes(), 200_000);
+    assert_eq!(send(&mut peer, Method::Get, RequestBody::Empty), Ok(()));
+}
+
+#[test]
 fn an_upload_reports_its_end() {
     let mut peer = Peer::new(Connection::client(NOW));
     send(&mut peer, Method::Put, RequestBody::Filler { length: 5000 }).unwrap();

@@ -367,6 +367,28 @@ fn messages_beyond_the_bound_are_too_big() {
 }
 
 #[test]
+fn between_long_frames_only_a_header_is_read() {
+    let mut peer = server(BinarySink::Discard);
+    assert_eq!(peer.connection.receive(), Receive::Bytes);
+    let long = header(FIN | BINARY, true, 65_536);
+    peer.input(NOW, &long);
+    let whole = Receive::Discard { remaining: 65_536 };
+    assert_eq!(peer.connection.receive(), whole);
+    peer.connection.handle_discarded(NOW, 65_536);
+    assert_eq!(peer.connection.receive(), Receive::Header { most: 14 });
+    assert_eq!(peer.input(NOW, &long[..5]), 5);
+    assert_eq!(peer.connection.receive(), Receive::Header { most: 9 });
+    peer.input(NOW, &long[5..]);
+    assert_eq!(peer.connection.receive(), whole);
+    peer.connection.handle_discarded(NOW, 65_536);
+    let short = frame(FIN | BINARY, b"short");
+    let taken = peer.input(NOW, &short);
+    peer.input(NOW, &short[taken..]);
+    assert_eq!(peer.connection.receive(), Receive::Bytes);
+    assert_eq!(peer.connection.received_payload_bytes(), 2 * 65_536 + 5);
+}
+
+#[test]
 fn discarded_messages_are_counted_to_the_byte_and_never_kept() {
     let mut peer = server(BinarySink::Discard);
     peer.input(NOW, &header(BINARY, true, 100_000));
@@ -380,15 +402,16 @@ fn discarded_messages_are_counted_to_the_byte_and_never_kept() {
     assert_eq!(peer.connection.received_payload_bytes(), 99_990);
     assert_eq!(
         peer.connection.receive(),
-        Receive::Bytes,
-        "the rest is not worth a call of its own"
+        Receive::Header { most: 10 + 14 },
+        "the rest is not worth a call of its own, and what follows is not to be copied"
     );
     let many: Vec<u8> = (0..1000)
         .flat_map(|_| [frame(0, &[1; 7]), frame(FIN | PING, b"x")].concat())
         .collect();
     let text = frame(FIN | TEXT, b"still delivered");
     let input = [&[0; 10], &many[..], &frame(FIN, b""), &text].concat();
-    peer.input(NOW, &input);
+    // Reading more is as correct.
+    peer.connection.handle_input(NOW, &input);
     assert_eq!(peer.connection.received_payload_bytes(), 107_000);
     assert_eq!(
         message(&mut peer),

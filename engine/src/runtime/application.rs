@@ -26,6 +26,12 @@ pub trait Application {
         peer: SocketAddr,
     ) -> Option<Self::Session>;
 
+    /// A connection could not be accepted for want of descriptors or memory; it waits in the backlog.
+    fn handle_accept_failed(&mut self, _: Instant, _: &io::Error) {}
+
+    /// The first byte has gone out to a peer that connected, so long after it was accepted.
+    fn observe_first_byte(&mut self, _: Duration) {}
+
     /// How long the connections of peers that connected wait for them.
     fn patience(&self) -> Patience {
         Patience::default()

@@ -72,6 +72,8 @@ pub(super) struct Driver<S> {
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
     is_connecting: bool,
+    /// When the peer was accepted, until the first byte has gone out to it.
+    awaits_first_byte_since: Option<Instant>,
     pub(super) received_bytes: u64,
     pub(super) sent_bytes: u64,
     received_at: Option<Instant>,
@@ -92,7 +94,10 @@ impl<S> Driver<S> {
         patience: Patience,
     ) -> Self {
         let connection = Connection::patient_server(now, patience);
-        Self::new(transport, connection, session, peer, false)
+        Self {
+            awaits_first_byte_since: Some(now),
+            ..Self::new(transport, connection, session, peer, false)
+        }
     }
 
     /// A peer that is being connected to.
@@ -122,6 +127,7 @@ impl<S> Driver<S> {
             is_readable: !is_connecting,
             is_writable: !is_connecting,
             is_connecting,
+            awaits_first_byte_since: None,
             received_bytes: 0,
             sent_bytes: 0,
             received_at: None,
@@ -164,6 +170,12 @@ impl<S> Driver<S> {
             is_aborted: &mut self.is_aborted,
         };
         (context, &mut self.session)
+    }
+
+    /// When the peer was accepted, once: when the first byte has gone out to it.
+    pub(super) fn take_first_byte(&mut self) -> Option<Instant> {
+        self.awaits_first_byte_since
+            .take_if(|_| self.sent_bytes > 0)
     }
 
     /// Takes the driver apart for its last call.
@@ -314,13 +326,10 @@ impl<S> Driver<S> {
         }
         let moved = match mode {
             Receive::Paused => return Ok(Progress::Idle),
-            Receive::Bytes => {
-                let read = retry(|| self.transport.read(buffer))?;
-                read.map(|(length, received_at)| {
-                    self.received_at = received_at;
-                    self.connection.handle_input(now, &buffer[..length]);
-                    length
-                })
+            Receive::Bytes => self.read(now, buffer)?,
+            Receive::Header { most } => {
+                let most = most.min(buffer.len());
+                self.read(now, &mut buffer[..most])?
             }
             Receive::Discard { remaining } => {
                 let length = remaining.min(BULK_CALL_BYTES.min(*budget) as u64) as usize;
@@ -344,6 +353,16 @@ impl<S> Driver<S> {
                 Ok(Progress::Moved)
             }
         }
+    }
+
+    /// `None` when nothing has arrived.
+    fn read(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let read = retry(|| self.transport.read(buffer))?;
+        Ok(read.map(|(length, received_at)| {
+            self.received_at = received_at;
+            self.connection.handle_input(now, &buffer[..length]);
+            length
+        }))
     }
 
     /// Ends the driver when all is said, or only its sending side while the peer may still be talking.

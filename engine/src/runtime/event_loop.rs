@@ -222,6 +222,10 @@ impl<A: Application> EventLoop<A> {
         };
         self.counters.received_bytes += driver.received_bytes - before.0;
         self.counters.sent_bytes += driver.sent_bytes - before.1;
+        if let Some(accepted_at) = driver.take_first_byte() {
+            let took = clock::monotonic_now() - accepted_at;
+            self.application.observe_first_byte(took);
+        }
         match outcome {
             Outcome::Waiting => self.schedule(index),
             Outcome::Unfinished => {
@@ -331,6 +335,7 @@ impl<A: Application> EventLoop<A> {
                 // Out of descriptors or memory: what was accepted goes on, the rest waits in the backlog.
                 _ => {
                     listener.retry_at = Some(now + ACCEPT_RETRY);
+                    self.application.handle_accept_failed(now, &error);
                     return false;
                 }
             },

@@ -64,7 +64,7 @@ fn command() -> Command {
         )
         .after_help(
             "Signals: SIGTERM or Ctrl-C stops within 5 s (a second one at once); SIGHUP reads the file again and \
-             logs what would change.",
+             logs what would change; SIGUSR1 makes the log one level louder, SIGUSR2 quieter.",
         )
         .subcommand_required(false)
         .disable_help_subcommand(true)

@@ -143,6 +143,15 @@ impl Node {
             .collect()
     }
 
+    /// The log's lines with this message.
+    pub(crate) fn log_lines(&self, message: &str) -> Vec<serde_json::Value> {
+        self.log_text()
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|line| line["message"] == message)
+            .collect()
+    }
+
     /// The whole log as it is.
     pub(crate) fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

@@ -202,7 +202,11 @@ fn the_operators_endpoints_are_on_main_only_and_closed_to_other_origins() {
         assert_eq!(get(node.ping_port, path).status, 404);
         assert_eq!(get(node.port("jake"), path).status, 404);
     }
-    let metrics = get(node.main_port, "/metrics");
+    let open = [(
+        "Accept",
+        "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+    )];
+    let metrics = get_with(node.main_port, "/metrics", &open);
     assert_eq!(
         metrics.field("content-type"),
         Some("application/openmetrics-text; version=1.0.0; charset=utf-8")

@@ -32,16 +32,31 @@ pub(crate) fn try_get(
     fields: &[(&str, &str)],
     patience: Duration,
 ) -> Option<Answer> {
+    try_request(port, ("GET", path), fields, "", patience)
+}
+
+/// Any request; `None` when nobody answers within `patience`.
+fn try_request(
+    port: u16,
+    (method, path): (&str, &str),
+    fields: &[(&str, &str)],
+    body: &str,
+    patience: Duration,
+) -> Option<Answer> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(patience)).ok()?;
-    let mut request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     if !fields.iter().any(|(name, _)| *name == "Host") {
         request.push_str(&format!("Host: localhost:{port}\r\n"));
     }
     for (name, value) in fields {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
+    if !body.is_empty() {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
     request.push_str("\r\n");
+    request.push_str(body);
     stream.write_all(request.as_bytes()).ok()?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).ok()?;
@@ -63,6 +78,17 @@ pub(crate) fn get(port: u16, path: &str) -> Answer {
 /// The same with more fields.
 pub(crate) fn get_with(port: u16, path: &str, fields: &[(&str, &str)]) -> Answer {
     try_get(port, path, fields, crate::harness::PATIENCE).expect("an answer")
+}
+
+/// Any request with a body, which must be answered.
+pub(crate) fn send(
+    port: u16,
+    method_and_path: (&str, &str),
+    fields: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let patience = crate::harness::PATIENCE;
+    try_request(port, method_and_path, fields, body, patience).expect("an answer")
 }
 
 /// Asks for a WebSocket. The status of the answer, and the connection, which is open when it is 101.

@@ -5,4 +5,5 @@ mod harness;
 mod household;
 mod http;
 mod isolation;
+mod log;
 mod supervision;

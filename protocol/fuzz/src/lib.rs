@@ -97,6 +97,11 @@ impl Driver {
         let (piece, rest) = input.split_at(count.min(input.len()));
         match self.connection.receive() {
             Receive::Bytes => self.connection.handle_input(self.now, piece),
+            Receive::Header { most } => {
+                assert!(most > 0);
+                // Reading more is allowed.
+                self.connection.handle_input(self.now, piece);
+            }
             Receive::Discard { remaining } => {
                 assert!(remaining > 0);
                 // What the piece stands for may be as long as it likes.

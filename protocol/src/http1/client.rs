@@ -1,5 +1,7 @@
 //! The client's side of an HTTP/1 connection: one request, its response, and again.
 
+mod lifetime;
+
 use std::time::Duration;
 
 use tungstenite::handshake::derive_accept_key;
@@ -12,15 +14,12 @@ use super::output::{Output, Source};
 use super::request::{Method, RequestHead};
 use super::response::Response;
 use super::upgrade::UpgradeParts;
-use crate::connection::buffers::{Inbox, Outbox, earlier, has_passed, is_large, release};
+use crate::connection::buffers::{Inbox, Outbox};
 use crate::connection::{
-    BinarySink, BodySink, CloseReason, Event, Filler, Patience, ProtocolError, Receive,
-    RequestBody, WebSocketOptions, WrongState,
+    BinarySink, BodySink, CloseReason, Filler, Patience, ProtocolError, RequestBody,
+    WebSocketOptions, WrongState,
 };
-use crate::limits::{
-    BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, HTTP_INTERIM_RESPONSES_MAX, HTTP_KEEP_ALIVE_TIMEOUT,
-    RECEIVE_BUFFER_BYTES_MAX,
-};
+use crate::limits::HTTP_INTERIM_RESPONSES_MAX;
 use crate::time::Instant;
 
 /// See the module.
@@ -36,6 +35,8 @@ pub(crate) struct Client {
     sink: BodySink,
     upgrade: Option<PendingUpgrade>,
     keep_alive: bool,
+    /// The latest response was of the 2xx class.
+    is_success: bool,
     saw_eof: bool,
     /// When the peer last moved a byte.
     active_at: Instant,
@@ -61,6 +62,8 @@ enum Phase {
         reader: BodyReader,
         head_end: Instant,
     },
+    /// The answer came before the request's filler was out, and was no refusal: the rest goes on to be sent.
+    Answered,
     /// 101 came: the rest of the input is a WebSocket's.
     Upgraded,
     /// Over.
@@ -90,6 +93,7 @@ impl Client {
             sink: BodySink::Discard,
             upgrade: None,
             keep_alive: true,
+            is_success: false,
             saw_eof: false,
             active_at: now,
             used_at: now,
@@ -210,6 +214,7 @@ impl Client {
         match self.phase {
             Phase::Idle => self.end(CloseReason::Finished),
             Phase::Head { .. } | Phase::Body { .. } => self.keep_alive = false,
+            Phase::Answered => self.end(CloseReason::Finished),
             Phase::Upgraded | Phase::Closed { .. } => {}
         }
     }
@@ -245,7 +250,7 @@ impl Client {
         self.saw_eof = true;
         match &self.phase {
             Phase::Idle => self.end(CloseReason::PeerClosed { code: None }),
-            Phase::Head { .. } => self.end(CloseReason::PeerVanished),
+            Phase::Head { .. } | Phase::Answered => self.end(CloseReason::PeerVanished),
             Phase::Body { reader, head_end } => {
                 if reader.ends_with_connection() {
                     let (bytes, head_end) = (reader.received_bytes(), *head_end);
@@ -268,7 +273,7 @@ impl Client {
                 return used;
             }
             let step = match &self.phase {
-                Phase::Idle => Err(Fault::UnexpectedResponse),
+                Phase::Idle | Phase::Answered => Err(Fault::UnexpectedResponse),
                 Phase::Head { .. } => self.advance_head(rest),
                 Phase::Body { .. } => self.advance_body(rest),
                 Phase::Upgraded => Ok(0),
@@ -310,6 +315,7 @@ impl Client {
             }
             _ => {
                 self.keep_alive &= response.keep_alive;
+                self.is_success = (200..300).contains(&response.status);
                 self.collected.clear();
                 self.phase = Phase::Body {
                     reader: BodyReader::new(response.body),
@@ -357,10 +363,13 @@ impl Client {
 
     fn complete_body(&mut self, bytes: u64, head_end: Instant) {
         self.body_complete = Some((bytes, self.now - head_end));
-        // A server that answered before it had the whole request does not want the rest.
         if self.keep_alive && self.output.is_done() {
             self.phase = Phase::Idle;
+        } else if self.keep_alive && self.is_success && self.output.is_filler() {
+            // It keeps the connection, so it takes the rest (RFC 9112, section 9.5).
+            self.phase = Phase::Answered;
         } else {
+            // A server that refused before it had the whole request does not want the rest.
             self.phase = Phase::Closed {
                 reason: CloseReason::Finished,
                 is_reported: false,
@@ -416,127 +425,9 @@ impl Client {
         self.active_at = now;
         self.outbox.note_progress(now);
         self.filler_sent |= self.output.is_done();
-    }
-
-    // ---- what the driver asks ----
-
-    pub(crate) fn poll_event(&mut self, scratch: &mut Vec<u8>) -> Option<Event> {
-        scratch.clear();
-        if std::mem::take(&mut self.filler_sent) {
-            return Some(Event::FillerSent);
+        if self.output.is_done() && matches!(self.phase, Phase::Answered) {
+            self.phase = Phase::Idle;
         }
-        if let Some(response) = self.response.take() {
-            return Some(Event::Response(response));
-        }
-        if let Some((bytes, elapsed)) = self.body_complete.take() {
-            scratch.extend_from_slice(&self.collected);
-            self.collected.clear();
-            release(&mut self.collected);
-            return Some(Event::BodyComplete { bytes, elapsed });
-        }
-        if let Phase::Closed {
-            reason,
-            is_reported,
-        } = &mut self.phase
-            && !*is_reported
-        {
-            *is_reported = true;
-            return Some(Event::Closed(*reason));
-        }
-        None
-    }
-
-    pub(crate) fn receive(&self) -> Receive {
-        match &self.phase {
-            Phase::Body { reader, .. }
-                if self.sink == BodySink::Discard
-                    && reader.payload_remaining() >= DISCARD_BYTES_MIN =>
-            {
-                Receive::Discard {
-                    remaining: reader.payload_remaining(),
-                }
-            }
-            Phase::Idle | Phase::Head { .. } | Phase::Body { .. }
-                if !self.saw_eof && self.inbox.len() < RECEIVE_BUFFER_BYTES_MAX =>
-            {
-                Receive::Bytes
-            }
-            Phase::Idle
-            | Phase::Head { .. }
-            | Phase::Body { .. }
-            | Phase::Upgraded
-            | Phase::Closed { .. } => Receive::Paused,
-        }
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let reading = match &self.phase {
-            Phase::Closed { .. } => return None,
-            Phase::Idle => Some(self.active_at + HTTP_KEEP_ALIVE_TIMEOUT),
-            Phase::Head { .. } | Phase::Body { .. } => {
-                Some(self.active_at + self.outbox.patience().inactivity)
-            }
-            Phase::Upgraded => None,
-        };
-        let stall = self.outbox.stall_deadline(!self.output.is_done());
-        let buffers = self
-            .holds_idle_memory()
-            .then(|| self.used_at + BUFFER_RELEASE_TIMEOUT);
-        earlier(earlier(reading, stall), buffers)
-    }
-
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        self.now = now;
-        if let Some(deadline) = self.outbox.stall_deadline(!self.output.is_done())
-            && now >= deadline
-        {
-            self.end(CloseReason::WriteStalled);
-        }
-        match &self.phase {
-            Phase::Idle if has_passed(now, self.active_at, HTTP_KEEP_ALIVE_TIMEOUT) => {
-                self.end(CloseReason::IdleTimeout);
-            }
-            Phase::Head { .. } | Phase::Body { .. }
-                if has_passed(now, self.active_at, self.outbox.patience().inactivity) =>
-            {
-                self.end(CloseReason::InactivityTimeout);
-            }
-            Phase::Idle
-            | Phase::Head { .. }
-            | Phase::Body { .. }
-            | Phase::Upgraded
-            | Phase::Closed { .. } => {}
-        }
-        if self.holds_idle_memory() && has_passed(now, self.used_at, BUFFER_RELEASE_TIMEOUT) {
-            self.inbox.release();
-            self.outbox.release();
-            release(&mut self.collected);
-        }
-    }
-
-    fn holds_idle_memory(&self) -> bool {
-        self.inbox.is_large() || self.outbox.is_large() || is_large(&self.collected)
-    }
-
-    const fn note_use(&mut self, now: Instant) {
-        self.now = now;
-        self.used_at = now;
-    }
-
-    pub(crate) const fn wants_close(&self) -> bool {
-        matches!(self.phase, Phase::Closed { .. })
-    }
-
-    pub(crate) const fn received_bytes(&self) -> u64 {
-        self.received_bytes
-    }
-
-    pub(crate) const fn sent_bytes(&self) -> u64 {
-        self.sent_bytes
-    }
-
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.outbox.queued_bytes()
     }
 }
 

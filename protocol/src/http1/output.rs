@@ -57,6 +57,10 @@ impl Output {
         matches!(self, Self::Done)
     }
 
+    pub(super) const fn is_filler(&self) -> bool {
+        matches!(self, Self::Filler { .. })
+    }
+
     /// Appends what fits into `buffer`, after all that `outbox` holds; whether anything was appended.
     pub(super) fn hand_over(&mut self, outbox: &mut Outbox, buffer: &mut Vec<u8>) -> bool {
         let mut appended = outbox.hand_over(buffer);

@@ -11,6 +11,8 @@ use super::fault::Fault;
 
 /// Longest frame header: two bytes, a length of eight, a mask of four.
 pub(super) const HEADER_BYTES_MAX: usize = 14;
+/// Of these, the mask.
+pub(super) const MASK_BYTES: usize = 4;
 /// Longest payload of a control frame.
 pub(super) const CONTROL_BYTES_MAX: usize = 125;
 

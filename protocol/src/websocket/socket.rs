@@ -15,7 +15,9 @@ use super::message::Assembler;
 use crate::connection::buffers::{Inbox, Outbox, room_in};
 use crate::connection::{BinarySink, CloseReason, Filler, FillerLayout, MessageKind, SendError};
 use crate::http1::UpgradeParts;
-use crate::limits::{TRANSMIT_BUFFER_BYTES_MAX, WEBSOCKET_DISCARDED_FRAME_BYTES_MAX};
+use crate::limits::{
+    DISCARD_BYTES_MIN, TRANSMIT_BUFFER_BYTES_MAX, WEBSOCKET_DISCARDED_FRAME_BYTES_MAX,
+};
 use crate::time::Instant;
 
 /// See the module.
@@ -28,6 +30,8 @@ pub(crate) struct WebSocket {
     outbox: Outbox,
     reading: Reading,
     assembler: Assembler,
+    /// The latest data frame was thrown away in a piece worth a call of its own, and the next one is taken to be like it.
+    expects_long_frame: bool,
     control: ControlPayload,
     /// The latest ping that was not answered; answering an earlier one is not needed (section 5.5.3).
     owed_pong: Option<ControlPayload>,
@@ -146,6 +150,7 @@ impl WebSocket {
             outbox,
             reading: Reading::Header,
             assembler: Assembler::default(),
+            expects_long_frame: false,
             control: ControlPayload::EMPTY,
             owed_pong: None,
             masks: MaskSource::new(seed),
@@ -280,10 +285,12 @@ impl WebSocket {
         let bounded = begun.and_then(|()| self.check_size(header));
         match bounded {
             Ok(()) => {
+                self.expects_long_frame =
+                    self.is_discarding(header) && header.payload_bytes >= DISCARD_BYTES_MIN;
                 self.reading = Reading::Payload {
                     header,
                     position: 0,
-                }
+                };
             }
             Err(fault) => self.fail(fault),
         }

@@ -46,6 +46,11 @@ impl Peer {
                 self.connection.handle_input(now, bytes);
                 bytes.len()
             }
+            Receive::Header { most } => {
+                let count = most.min(bytes.len());
+                self.connection.handle_input(now, &bytes[..count]);
+                count
+            }
             Receive::Discard { remaining } => {
                 let count = remaining.min(bytes.len() as u64);
                 self.connection.handle_discarded(now, count);

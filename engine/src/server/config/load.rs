@@ -10,7 +10,7 @@ use super::error::{ConfigError, ConfigErrors};
 use super::profiles::{self, RolePorts};
 use super::settings::{Key, Setting};
 use super::sources::{Given, GivenProfiles, Source, Sources};
-use super::{Bounded, Config, CorsOrigins, Limits, Listen, LogFormat, LogLevel};
+use super::{Bounded, Config, CorsOrigins, Limits, Listen, LogAddresses, LogFormat, LogLevel};
 
 /// Longest node name, bytes.
 const NODE_NAME_BYTES_MAX: usize = 64;
@@ -94,6 +94,14 @@ impl Parser<'_> {
             ],
         );
         let log_format = self.choice(Key::LogFormat, &[LogFormat::Text, LogFormat::Json]);
+        let log_addresses = self.choice(
+            Key::LogAddresses,
+            &[
+                LogAddresses::Nothing,
+                LogAddresses::Truncated,
+                LogAddresses::Full,
+            ],
+        );
         let cors_origins = self.parse(Key::CorsOrigins, cors_origins);
         let limits = self.limits();
         let multiprocess = self.boolean(Key::Multiprocess);
@@ -112,6 +120,7 @@ impl Parser<'_> {
             congestion_control: congestion_control?,
             log_level: log_level?,
             log_format: log_format?,
+            log_addresses: log_addresses?,
             cors_origins: cors_origins?,
             limits: limits?,
             multiprocess: multiprocess?,

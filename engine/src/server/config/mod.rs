@@ -49,6 +49,8 @@ pub struct Config {
     pub log_level: LogLevel,
     /// How it is written.
     pub log_format: LogFormat,
+    /// What of a client's address is logged.
+    pub log_addresses: LogAddresses,
     /// Who may read test endpoints from a page of another origin.
     pub cors_origins: CorsOrigins,
     /// Bounds on what clients can use.
@@ -134,8 +136,8 @@ pub enum CorsOrigins {
     Listed(Vec<String>),
 }
 
-/// What is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is logged, the quietest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
     /// What an operator must look at.
@@ -164,6 +166,42 @@ impl LogLevel {
     }
 }
 
+impl LogLevel {
+    /// Every level, from the quietest to the loudest.
+    const ALL: [Self; 5] = [
+        Self::Error,
+        Self::Warn,
+        Self::Info,
+        Self::Debug,
+        Self::Trace,
+    ];
+
+    /// One step louder; the loudest stays.
+    #[must_use]
+    pub fn louder(self) -> Self {
+        Self::ALL[(self as usize + 1).min(Self::ALL.len() - 1)]
+    }
+
+    /// One step quieter; the quietest stays.
+    #[must_use]
+    pub fn quieter(self) -> Self {
+        Self::ALL[(self as usize).saturating_sub(1)]
+    }
+
+    /// For the scoreboard, where 0 says nothing.
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self as u64 + 1
+    }
+
+    /// What [`LogLevel::to_word`] wrote; `None` for anything else.
+    #[must_use]
+    pub fn from_word(word: u64) -> Option<Self> {
+        let index = usize::try_from(word).ok()?.checked_sub(1)?;
+        Self::ALL.get(index).copied()
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -172,6 +210,34 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What the line of a test says of its client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogAddresses {
+    /// Nothing.
+    Nothing,
+    /// The /24 of an IPv4 address, the /48 of an IPv6 address: the subscriber's neighbourhood.
+    Truncated,
+    /// All of it.
+    Full,
+}
+
+impl LogAddresses {
+    /// The address as far as it is logged; without the host's bits where it is truncated.
+    #[must_use]
+    pub fn of(self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        match self {
+            Self::Nothing => None,
+            Self::Full => Some(address),
+            Self::Truncated => Some(match address {
+                IpAddr::V4(address) => IpAddr::V4((address.to_bits() & !0xff).into()),
+                IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 80 << 80).into()),
+            }),
+        }
+    }
 }
 
 impl Default for Config {

@@ -21,6 +21,7 @@ pub enum Key {
     TestsPerProcess,
     LogLevel,
     LogFormat,
+    LogAddresses,
     TestsMax,
     TestsPerAddressMax,
     FlowsPerAddressMax,
@@ -334,6 +335,19 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Choice(&["text", "json"]),
         default: Some("text"),
         help: "How to log: text or json",
+        ..BASE
+    },
+    Setting {
+        key: Key::LogAddresses,
+        table: "log",
+        name: "addresses",
+        flag: "log-addresses",
+        env: "BUFFERBLOATD_LOG_ADDRESSES",
+        value_name: "HOW",
+        group: Group::Log,
+        kind: Kind::Choice(&["none", "truncated", "full"]),
+        default: Some("none"),
+        help: "What the log says of clients' addresses: none, truncated (to /24, IPv6 to /48) or full",
         ..BASE
     },
     Setting {

@@ -16,7 +16,9 @@ use crate::server::host::Host;
 use crate::server::identity::new_test_id;
 use crate::server::node::Node;
 use crate::server::reply::Reply;
-use crate::server::scoreboard::{Refusal, RefusalReason, TestId, TestSeat, second_of};
+use crate::server::scoreboard::{
+    Applicant, Refusal, RefusalReason, TestId, TestOutcome, TestSeat, second_of,
+};
 use crate::server::visitor::{Activity, Collected, Visitor};
 
 /// A `TestRequest` is a few fields.
@@ -92,6 +94,7 @@ pub fn end(
     Answer::Reply(match owned_test(node, context.now, request, parameters) {
         Ok((test, seat)) => {
             node.scoreboard().tests().end(context.now, seat);
+            node.record_test_end(context.now, seat, TestOutcome::Stopped, None);
             status_reply(node, test, seat)
         }
         Err(reply) => reply,
@@ -155,12 +158,17 @@ fn admit(
         );
     };
     let limits = node.test_limits();
-    let address = visitor.address;
-    match node
+    let applicant = Applicant {
+        address_key: visitor.address,
+        address: node.config().log_addresses.of(context.peer.ip()),
+        client_name: &request.client.name,
+        mode: request.mode,
+    };
+    let admitted = node
         .scoreboard()
         .tests()
-        .admit(context.now, id, address, &request.client.name, limits)
-    {
+        .admit(context.now, id, applicant, limits);
+    match admitted {
         Ok(_) => {
             let expires_s = u32::try_from(limits.lifetime.as_secs()).unwrap_or(u32::MAX);
             let expires_at = context.now + limits.lifetime;
@@ -178,27 +186,28 @@ fn admit(
             };
             Reply::json(201, &admission)
         }
-        Err(refusal) => refused(refusal),
+        Err(refusal) => {
+            node.count_refused_test(refusal.reason);
+            refused(refusal)
+        }
     }
 }
 
 fn refused(refusal: Refusal) -> Reply {
-    let (status, code, message) = match refusal.reason {
+    let (status, message) = match refusal.reason {
         RefusalReason::NodeFull => (
             503,
-            "node_full",
             "this node runs as many tests as it can; try again shortly",
         ),
         RefusalReason::AddressFull => (
             429,
-            "address_full",
             "your address runs as many tests as it may; wait for one of them to end",
         ),
     };
     Reply::error_detail(
         status,
         ErrorDetail {
-            code: code.to_owned(),
+            code: refusal.reason.name().to_owned(),
             message: message.to_owned(),
             retry_after_s: Some(refusal.retry_after_s),
             queue_position: Some(refusal.queue_position),
@@ -284,6 +293,7 @@ fn compute(node: &mut Node, context: &Context<'_>, test: TestId, samples: &TestS
     match measure::report::compute(samples, summary, &test.to_string()) {
         Ok(report) => {
             node.scoreboard().tests().end(context.now, seat);
+            node.record_test_end(context.now, seat, TestOutcome::Reported, Some(&report));
             Reply::json(200, &report)
         }
         Err(fault) => Reply::error(400, "invalid_samples", fault.to_string()),

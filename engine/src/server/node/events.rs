@@ -1,5 +1,6 @@
 //! What the node does when something happens on one of its loop's connections, when a deadline comes, and in every tick.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use crate::server::close_code;
 use crate::server::endpoints::{self, tests, upload};
 use crate::server::flow::FlowEnd;
 use crate::server::identity::address_key;
+use crate::server::log;
 use crate::server::profile_session::{self, Handled};
 use crate::server::roles::EndpointGroup;
-use crate::server::scoreboard::{Closed, second_of};
+use crate::server::scoreboard::{Closed, TestOutcome, second_of};
 use crate::server::visitor::{Activity, Visitor};
 
 impl Node {
@@ -170,6 +172,22 @@ impl Node {
             .respond(context.now, reply.head, reply.body);
     }
 
+    /// Ends the tests that have lasted too long, once a second; when the node stops, tells of those that it cuts off.
+    fn look_after_tests(&mut self, now: Instant) {
+        let second = second_of(now);
+        if second != self.swept_s {
+            self.swept_s = second;
+            let expired = |seat| self.record_test_end(now, seat, TestOutcome::Expired, None);
+            self.scoreboard.tests().sweep(now, expired);
+        }
+        if self.scoreboard.is_draining() && !self.has_logged_shutdown {
+            self.has_logged_shutdown = true;
+            for seat in self.scoreboard.tests().live_seats() {
+                self.record_test_end(now, seat, TestOutcome::Shutdown, None);
+            }
+        }
+    }
+
     fn count_echo(&self, now: Instant, turnaround: Duration) {
         let turnaround_us = u64::try_from(turnaround.as_micros()).unwrap_or(u64::MAX);
         self.slot().echoes.add(1);
@@ -208,6 +226,17 @@ impl Application for Node {
         }
         self.slot().connections.increment();
         Some(Visitor::new(address_key(peer.ip())))
+    }
+
+    fn handle_accept_failed(&mut self, _: Instant, error: &io::Error) {
+        self.slot().accept_failures.add(1);
+        self.faults.note_accept_failure(error);
+    }
+
+    fn observe_first_byte(&mut self, took: Duration) {
+        self.slot()
+            .first_byte
+            .record_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
     fn patience(&self) -> Patience {
@@ -310,8 +339,13 @@ impl Application for Node {
         }
         self.close_activity(context, &mut visitor);
         self.slot().connections.decrement();
-        self.slot()
-            .count_closed(visitor.ended_as.unwrap_or_else(|| closed(reason)));
+        let reason = visitor.ended_as.unwrap_or_else(|| closed(reason));
+        self.slot().count_closed(reason);
+        tracing::debug!(
+            role = self.role.name,
+            reason = reason.name(),
+            "connection closed"
+        );
     }
 
     fn handle_tick(&mut self, now: Instant, counters: &Counters) -> Directive {
@@ -324,11 +358,18 @@ impl Application for Node {
             counters.sent_bytes - self.counted.sent_bytes,
         );
         slot.turns.add(counters.turns - self.counted.turns);
+        slot.log_lines_dropped.add(log::take_dropped_lines());
         self.counted = *counters;
-        let second = second_of(now);
-        if second != self.swept_s && self.serves(EndpointGroup::Api) {
-            self.swept_s = second;
-            self.scoreboard.tests().sweep(now);
+        if let Some(level) = self.scoreboard.log_level() {
+            log::set_level(level);
+        }
+        self.faults.poll(
+            now,
+            &self.role.name,
+            &self.scoreboard.loops()[self.loop_index],
+        );
+        if self.serves(EndpointGroup::Api) {
+            self.look_after_tests(now);
         }
         let ended = self.scoreboard.tests().ended_generation();
         let has_news = ended != self.seen_ended;

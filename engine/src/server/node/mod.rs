@@ -2,24 +2,31 @@
 //! process has.
 
 mod events;
+mod faults;
 
 use std::io;
 use std::sync::Arc;
 
 use protocol::limits::FLOWS_PER_DIRECTION_MAX;
+use protocol::message::report::Report;
 use protocol::message::samples::Direction;
 use protocol::profile::Profile;
+use protocol::time::Instant;
 
+use self::faults::Faults;
 use super::address::AddressFlows;
 use super::config::Config;
 use super::context::DrainSignal;
 use super::flow::{FlowLimits, LoadFlow};
+use super::log::test_end;
 use super::profile_session::MessageBuffer;
 use super::query::Query;
 use super::refusal::FlowRefusal;
 use super::reply::Reply;
 use super::roles::{EndpointGroup, PING, Role};
-use super::scoreboard::{LoopSlot, RoleSlot, RoleState, Scoreboard, TestLimits, TestSeat};
+use super::scoreboard::{
+    LoopSlot, RefusalReason, RoleSlot, RoleState, Scoreboard, TestLimits, TestOutcome, TestSeat,
+};
 use super::token::TokenKey;
 use super::visitor::{Activity, Visitor};
 use crate::runtime::application::{Context, Counters};
@@ -42,6 +49,8 @@ pub struct Node {
     seen_ended: u64,
     swept_s: u64,
     counted: Counters,
+    faults: Faults,
+    has_logged_shutdown: bool,
 }
 
 impl Node {
@@ -64,6 +73,7 @@ impl Node {
             .map(|profile| Arc::new(profile.clone()))
             .collect();
         let addresses = AddressFlows::new(config.limits.flows_per_address_max.get() as u32);
+        let faults = Faults::new(&scoreboard.loops()[loop_index]);
         Ok(Self {
             role,
             config,
@@ -77,6 +87,8 @@ impl Node {
             seen_ended: 0,
             swept_s: 0,
             counted: Counters::default(),
+            faults,
+            has_logged_shutdown: false,
         })
     }
 
@@ -148,6 +160,31 @@ impl Node {
     #[must_use]
     pub fn test_limits(&self) -> TestLimits {
         self.config.limits.tests()
+    }
+
+    /// A test is over: counts it and writes its line, unless that has been done.
+    pub fn record_test_end(
+        &self,
+        now: Instant,
+        seat: TestSeat,
+        outcome: TestOutcome,
+        report: Option<&Report>,
+    ) {
+        let tests = self.scoreboard.tests();
+        if let Some(facts) = tests.facts(seat)
+            && tests.claim_log(seat)
+        {
+            self.slot().count_test_ended(outcome);
+            if let Some(report) = report {
+                self.slot().count_test_graded(report.total_grade);
+            }
+            test_end::write(now, &facts, outcome, report);
+        }
+    }
+
+    /// Counts a test that was not admitted.
+    pub fn count_refused_test(&self, reason: RefusalReason) {
+        self.slot().count_test_refused(reason);
     }
 
     fn slot(&self) -> &LoopSlot {

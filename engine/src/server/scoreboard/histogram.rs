@@ -21,11 +21,19 @@ pub const BUCKETS: usize = 32;
 pub const RING_SECONDS: usize = 512;
 
 plain_atomics! {
+    /// A histogram of microseconds since the segment was made.
+    #[derive(Debug)]
+    pub struct Histogram {
+        cumulative: [Counter; BUCKETS],
+        sum_us: Counter,
+    }
+}
+
+plain_atomics! {
     /// A histogram of microseconds with its recent past.
     #[derive(Debug)]
     pub struct TimedHistogram {
-        cumulative: [Counter; BUCKETS],
-        sum_us: Counter,
+        all: Histogram,
         ring: [Second; RING_SECONDS],
     }
 }
@@ -46,19 +54,11 @@ pub struct Counts {
     pub buckets: [u64; BUCKETS],
 }
 
-impl TimedHistogram {
+impl Histogram {
     /// Counts one duration. Only the owner calls this.
-    pub fn record_us(&self, now: Instant, us: u64) {
-        let bucket = bucket_of(us);
-        self.cumulative[bucket].add(1);
+    pub fn record_us(&self, us: u64) {
+        self.cumulative[bucket_of(us)].add(1);
         self.sum_us.add(us);
-        let second = second_of(now);
-        let slot = &self.ring[ring_index(second)];
-        if slot.stamp.load(Relaxed) != second + 1 {
-            slot.restart(second);
-        }
-        let count = &slot.counts[bucket];
-        count.store(count.load(Relaxed).saturating_add(1), Relaxed);
     }
 
     /// Everything since the segment was made.
@@ -73,6 +73,27 @@ impl TimedHistogram {
     #[must_use]
     pub fn sum_us(&self) -> u64 {
         self.sum_us.value()
+    }
+}
+
+impl TimedHistogram {
+    /// Counts one duration. Only the owner calls this.
+    pub fn record_us(&self, now: Instant, us: u64) {
+        self.all.record_us(us);
+        let bucket = bucket_of(us);
+        let second = second_of(now);
+        let slot = &self.ring[ring_index(second)];
+        if slot.stamp.load(Relaxed) != second + 1 {
+            slot.restart(second);
+        }
+        let count = &slot.counts[bucket];
+        count.store(count.load(Relaxed).saturating_add(1), Relaxed);
+    }
+
+    /// Everything since the segment was made.
+    #[must_use]
+    pub fn all(&self) -> &Histogram {
+        &self.all
     }
 
     /// Adds what was recorded in the monotonic seconds `from_s..=to_s` to `counts`.
@@ -196,8 +217,8 @@ mod tests {
         histogram.add_seconds(11, 11, &mut counts);
         assert_eq!(counts.count(), 1);
         assert_eq!(counts.quantile_us(0.99), Some(1_000));
-        assert_eq!(histogram.total().count(), 3);
-        assert_eq!(histogram.sum_us(), 41_000);
+        assert_eq!(histogram.all().total().count(), 3);
+        assert_eq!(histogram.all().sum_us(), 41_000);
     }
 
     #[test]
@@ -230,7 +251,7 @@ mod tests {
             let rank = ((values.len() as f64 * q).ceil() as usize).clamp(1, values.len());
             let exact = values[rank - 1];
             prop_assert_eq!(
-                histogram.total().quantile_us(q),
+                histogram.all().total().quantile_us(q),
                 Some(BUCKET_BOUNDS_US[bucket_of(exact)])
             );
         }

@@ -4,11 +4,14 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use protocol::message::profile::SessionEndReason;
+use protocol::message::report::Grade;
 use protocol::time::Instant;
 
 use super::cell::{Counter, Gauge};
-use super::histogram::TimedHistogram;
+use super::histogram::{Histogram, TimedHistogram};
 use super::recent::RecentBytes;
+use super::test_outcome::{GRADES, TestOutcome, grade_index};
+use super::test_table::RefusalReason;
 use crate::runtime::sys::shared_memory::plain_atomics;
 
 /// Why a connection ended, as far as it is counted; the driver maps the connection's own reason to it.
@@ -159,6 +162,10 @@ plain_atomics! {
         recent: RecentBytes,
         /// Connections accepted.
         pub accepted: Counter,
+        /// Connections that could not be accepted: no descriptor or memory was left.
+        pub accept_failures: Counter,
+        /// Lines of this process's log that nobody will read, because the log's reader was too slow.
+        pub log_lines_dropped: Counter,
         /// Probes answered.
         pub echoes: Counter,
         /// Turns of the loop.
@@ -167,10 +174,15 @@ plain_atomics! {
         /// Profile sessions begun.
         pub sessions_begun: Counter,
         sessions_ended: [Counter; SESSION_END_REASONS.len()],
+        tests_ended: [Counter; TestOutcome::ALL.len()],
+        tests_graded: [Counter; GRADES.len()],
+        tests_refused: [Counter; RefusalReason::ALL.len()],
         /// How late the loop came to what was due.
         pub lag: TimedHistogram,
         /// From a probe's arrival to its echo's departure.
         pub echo_turnaround: TimedHistogram,
+        /// From a connection's acceptance to the first byte that went out on it.
+        pub first_byte: Histogram,
     }
 }
 
@@ -234,6 +246,39 @@ impl LoopSlot {
     #[must_use]
     pub fn sessions_ended(&self, reason: SessionEndReason) -> u64 {
         self.sessions_ended[session_end_index(reason)].value()
+    }
+
+    /// Counts a test that ended.
+    pub fn count_test_ended(&self, outcome: TestOutcome) {
+        self.tests_ended[outcome as usize].add(1);
+    }
+
+    /// How many tests ended so.
+    #[must_use]
+    pub fn tests_ended(&self, outcome: TestOutcome) -> u64 {
+        self.tests_ended[outcome as usize].value()
+    }
+
+    /// Counts a report with this total grade.
+    pub fn count_test_graded(&self, grade: Option<Grade>) {
+        self.tests_graded[grade_index(grade)].add(1);
+    }
+
+    /// How many reports had this total grade.
+    #[must_use]
+    pub fn tests_graded(&self, grade: Option<Grade>) -> u64 {
+        self.tests_graded[grade_index(grade)].value()
+    }
+
+    /// Counts a test that was not admitted.
+    pub fn count_test_refused(&self, reason: RefusalReason) {
+        self.tests_refused[reason as usize].add(1);
+    }
+
+    /// How many tests were not admitted for `reason`.
+    #[must_use]
+    pub fn tests_refused(&self, reason: RefusalReason) -> u64 {
+        self.tests_refused[reason as usize].value()
     }
 
     /// Index of the role whose loop this is; `None` when it is nobody's.

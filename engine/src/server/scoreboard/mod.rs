@@ -10,6 +10,7 @@ mod loop_slot;
 mod process_slot;
 mod recent;
 mod role_slot;
+mod test_outcome;
 mod test_row;
 mod test_table;
 mod waiting;
@@ -25,14 +26,17 @@ use protocol::time::Instant;
 pub use self::cell::{Counter, Gauge, ShortText};
 pub use self::flow_record::{FlowRecord, FlowSlot};
 pub use self::histogram::{
-    BUCKET_BOUNDS_US, BUCKETS, Counts, RING_SECONDS, TimedHistogram, second_of,
+    BUCKET_BOUNDS_US, BUCKETS, Counts, Histogram, RING_SECONDS, TimedHistogram, second_of,
 };
 pub use self::loop_slot::{Closed, LoopSlot, SESSION_END_REASONS, session_end_name};
 pub use self::process_slot::{ExitReason, ProcessSlot};
 pub use self::role_slot::{RoleSlot, RoleState};
+pub use self::test_outcome::{GRADES, TestOutcome, grade_name};
 pub use self::test_table::{
-    FLOW_RECORDS_MAX, Refusal, RefusalReason, TESTS_MAX, TestId, TestLimits, TestSeat, TestTable,
+    Applicant, FLOW_RECORDS_MAX, Refusal, RefusalReason, TESTS_MAX, TestFacts, TestId, TestLimits,
+    TestSeat, TestTable,
 };
+use super::config::LogLevel;
 use crate::runtime::sys::shared_memory::{SharedMapping, plain_atomics};
 
 /// Most roles a node can have.
@@ -41,7 +45,7 @@ pub const ROLES_MAX: usize = 16;
 pub const PROCESSES_MAX: usize = 80;
 /// Most event loops a node can have, all roles together: 64 of main, one of ping, 64 of the profiles, rounded up.
 pub const LOOPS_MAX: usize = 136;
-const MAGIC_AND_VERSION: u64 = u64::from_le_bytes(*b"bbdscor2");
+const MAGIC_AND_VERSION: u64 = u64::from_le_bytes(*b"bbdscor3");
 
 plain_atomics! {
     #[derive(Debug)]
@@ -51,6 +55,8 @@ plain_atomics! {
         started_unix_us: AtomicU64,
         secret: [AtomicU64; 4],
         draining: AtomicU64,
+        log_level: AtomicU64,
+        supervisor_log_lines_dropped: Counter,
         roles: [RoleSlot; ROLES_MAX],
         processes: [ProcessSlot; PROCESSES_MAX],
         loops: [LoopSlot; LOOPS_MAX],
@@ -137,6 +143,24 @@ impl Scoreboard {
     /// The node is stopping. Set by the supervisor, never taken back.
     pub fn set_draining(&self) {
         self.mapping.draining.store(1, Release);
+    }
+
+    /// What every process of the node is to log, as [`crate::server::config::LogLevel::to_word`] has it; `None` before the
+    /// supervisor has set it.
+    #[must_use]
+    pub fn log_level(&self) -> Option<LogLevel> {
+        LogLevel::from_word(self.mapping.log_level.load(Relaxed))
+    }
+
+    /// Changes what is logged. The supervisor alone calls this; every process follows at its next tick.
+    pub fn set_log_level(&self, level: LogLevel) {
+        self.mapping.log_level.store(level.to_word(), Relaxed);
+    }
+
+    /// Lines of the supervisor's log that nobody will read. The supervisor alone adds to it.
+    #[must_use]
+    pub fn supervisor_log_lines_dropped(&self) -> &Counter {
+        &self.mapping.supervisor_log_lines_dropped
     }
 
     /// The roles' rows, unused ones at the end.

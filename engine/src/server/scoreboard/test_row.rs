@@ -70,6 +70,8 @@ plain_atomics! {
         pub(super) ended_ns: AtomicU64,
         /// Tag (low half of the generation) in the high half, claimed records in the low half.
         flows_claimed: AtomicU64,
+        /// The generation whose line in the log is written.
+        logged_generation: AtomicU64,
     }
 }
 
@@ -96,6 +98,11 @@ impl RowHead {
 
     pub(super) fn created_at(&self) -> Instant {
         Instant::from_nanos(self.created_ns.load(Relaxed))
+    }
+
+    /// Whether nobody has claimed the log's line of this generation before.
+    pub(super) fn claim_log(&self, generation: u64) -> bool {
+        self.logged_generation.fetch_max(generation, AcqRel) < generation
     }
 
     /// The next free record's index, for the test of this generation.
@@ -138,6 +145,9 @@ plain_atomics! {
     #[derive(Debug)]
     pub(super) struct RowBody {
         pub(super) client_name: ShortText,
+        pub(super) mode: AtomicU64,
+        pub(super) address_high: AtomicU64,
+        pub(super) address_low: AtomicU64,
         pub(super) cells: [LoopCell; LOOPS_MAX],
         pub(super) flows: [FlowCell; FLOW_RECORDS_MAX],
     }

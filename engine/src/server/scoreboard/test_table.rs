@@ -3,11 +3,13 @@
 //! Any main loop admits, with a compare-and-swap on the row; nobody holds a lock, so nobody can die holding one.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, fence};
 use std::time::Duration;
 
+use protocol::message::test::Mode;
 use protocol::time::Instant;
 
 use super::flow_record::{FlowRecord, FlowSlot};
@@ -85,6 +87,52 @@ pub enum RefusalReason {
     AddressFull,
 }
 
+impl RefusalReason {
+    /// Every reason, in the order of its counter.
+    pub const ALL: [Self; 2] = [Self::NodeFull, Self::AddressFull];
+
+    /// Its name on the wire, in the log and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NodeFull => "node_full",
+            Self::AddressFull => "address_full",
+        }
+    }
+}
+
+/// Who asks for a test, and for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Applicant<'a> {
+    /// For the limits; see [`crate::server::identity::address_key`].
+    pub address_key: u64,
+    /// The address, where the operator wants it in the log.
+    pub address: Option<IpAddr>,
+    /// What the client calls itself; at most 64 bytes are kept.
+    pub client_name: &'a str,
+    /// Which test.
+    pub mode: Mode,
+}
+
+/// What the log says of a test that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestFacts {
+    /// Its name.
+    pub id: TestId,
+    /// Which test it was.
+    pub mode: Mode,
+    /// What its client called itself.
+    pub client_name: String,
+    /// Its client's address, where the operator wants it in the log.
+    pub address: Option<IpAddr>,
+    /// When it was admitted.
+    pub created_at: Instant,
+    /// Payload bytes that the node received and sent for it.
+    pub received_bytes: u64,
+    /// See `received_bytes`.
+    pub sent_bytes: u64,
+}
+
 /// No room now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -116,13 +164,13 @@ impl TestTable {
         &self,
         now: Instant,
         id: TestId,
-        address_key: u64,
-        client_name: &str,
+        applicant: Applicant<'_>,
         limits: TestLimits,
     ) -> Result<TestSeat, Refusal> {
+        let address_key = applicant.address_key;
         let mut reason = RefusalReason::NodeFull;
         for _ in 0..ADMISSION_ATTEMPTS {
-            match self.try_admit(now, id, address_key, client_name, limits) {
+            match self.try_admit(now, id, applicant, limits) {
                 Ok(seat) => {
                     self.waiting.remove(address_key);
                     return Ok(seat);
@@ -197,12 +245,41 @@ impl TestTable {
         self.is_current(seat).then_some(times)
     }
 
-    /// What the client called itself; `None` when the seat is stale.
+    /// What is known of the test; `None` when the seat is stale.
     #[must_use]
-    pub fn client_name(&self, seat: TestSeat) -> Option<String> {
-        let name = self.bodies[seat.row].client_name.to_text();
+    pub fn facts(&self, seat: TestSeat) -> Option<TestFacts> {
+        let (head, body) = (&self.heads[seat.row], &self.bodies[seat.row]);
+        let id =
+            u128::from(head.id_high.load(Relaxed)) << 64 | u128::from(head.id_low.load(Relaxed));
+        let (received_bytes, sent_bytes) = self.bytes(seat);
+        let facts = TestFacts {
+            id: TestId(id),
+            mode: body.mode(),
+            client_name: body.client_name.to_text(),
+            address: body.address(),
+            created_at: head.created_at(),
+            received_bytes,
+            sent_bytes,
+        };
         fence(Acquire);
-        self.is_current(seat).then_some(name)
+        self.is_current(seat).then_some(facts)
+    }
+
+    /// Whether the caller is to write the log's line of this test: the first that asks is, and nobody else.
+    #[must_use]
+    pub fn claim_log(&self, seat: TestSeat) -> bool {
+        self.is_current(seat) && self.heads[seat.row].claim_log(seat.generation)
+    }
+
+    /// The tests that run.
+    pub fn live_seats(&self) -> impl Iterator<Item = TestSeat> + '_ {
+        self.heads.iter().enumerate().filter_map(|(row, head)| {
+            let word = head.word();
+            (word.state() == RowState::Live).then(|| TestSeat {
+                row,
+                generation: word.generation(),
+            })
+        })
     }
 
     /// Loop `loop_index` opened a flow (or probe, or session) of the test.
@@ -304,8 +381,8 @@ impl TestTable {
     }
 
     /// Ends what has expired, frees what has been over for a minute, and what a killed process left half claimed.
-    /// Any loop may call it, about once a second.
-    pub fn sweep(&self, now: Instant) {
+    /// Any loop may call it, about once a second. `expired` is shown each test that this call has ended.
+    pub fn sweep(&self, now: Instant, mut expired: impl FnMut(TestSeat)) {
         for (row, head) in self.heads.iter().enumerate() {
             let word = head.word();
             match word.state() {
@@ -313,7 +390,10 @@ impl TestTable {
                 RowState::Live => {
                     if now.as_nanos() >= head.expires_ns.load(Relaxed) {
                         let generation = word.generation();
-                        self.end(now, TestSeat { row, generation });
+                        let seat = TestSeat { row, generation };
+                        if self.end(now, seat) {
+                            expired(seat);
+                        }
                     }
                 }
                 RowState::Ended => {
@@ -340,10 +420,10 @@ impl TestTable {
         &self,
         now: Instant,
         id: TestId,
-        address_key: u64,
-        client_name: &str,
+        applicant: Applicant<'_>,
         limits: TestLimits,
     ) -> Result<TestSeat, RefusalReason> {
+        let address_key = applicant.address_key;
         let seat = self.claim_row(id).ok_or(RefusalReason::NodeFull)?;
         let head = &self.heads[seat.row];
         head.address_key.store(address_key, Relaxed);
@@ -359,7 +439,7 @@ impl TestTable {
         head.id_low.store(low, Relaxed);
         head.expires_ns
             .store((now + limits.lifetime).as_nanos(), Relaxed);
-        self.bodies[seat.row].client_name.set(client_name);
+        self.bodies[seat.row].introduce(applicant);
         let claimed = RowWord::new(seat.generation, RowState::Claimed);
         let live = RowWord::new(seat.generation, RowState::Live);
         // It fails only if this process slept so long that its claim was taken for abandoned.
@@ -462,6 +542,41 @@ impl TestTable {
         // The remainder is below TESTS_MAX.
         let start = (id.0 % TESTS_MAX as u128) as usize;
         (start..TESTS_MAX).chain(0..start)
+    }
+}
+
+impl RowBody {
+    fn introduce(&self, applicant: Applicant<'_>) {
+        self.client_name.set(applicant.client_name);
+        let mode = match applicant.mode {
+            Mode::Single => 0,
+            Mode::Household => 1,
+        };
+        self.mode.store(mode, Relaxed);
+        // Nobody connects from the address of all zeros.
+        let bits = match applicant.address {
+            None => 0,
+            Some(IpAddr::V4(address)) => address.to_ipv6_mapped().to_bits(),
+            Some(IpAddr::V6(address)) => address.to_bits(),
+        };
+        self.address_high.store((bits >> 64) as u64, Relaxed);
+        self.address_low.store(bits as u64, Relaxed);
+    }
+
+    fn mode(&self) -> Mode {
+        match self.mode.load(Relaxed) {
+            0 => Mode::Single,
+            _ => Mode::Household,
+        }
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        let (high, low) = (
+            self.address_high.load(Relaxed),
+            self.address_low.load(Relaxed),
+        );
+        let bits = u128::from(high) << 64 | u128::from(low);
+        (bits != 0).then(|| IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical())
     }
 }
 

@@ -20,8 +20,17 @@ fn at(seconds: u64) -> Instant {
     Instant::from_micros(1_000_000_000 + seconds * 1_000_000)
 }
 
+fn applicant(address_key: u64) -> Applicant<'static> {
+    Applicant {
+        address_key,
+        address: None,
+        client_name: "web",
+        mode: Mode::Single,
+    }
+}
+
 fn admit(table: &TestTable, now: Instant, id: u128, address: u64) -> Result<TestSeat, Refusal> {
-    table.admit(now, TestId(id), address, "web", LIMITS)
+    table.admit(now, TestId(id), applicant(address), LIMITS)
 }
 
 #[test]
@@ -30,16 +39,16 @@ fn an_admitted_test_is_found_by_its_id_until_a_minute_after_its_end() {
     let seat = admit(&table, at(0), 77, 1).unwrap();
     assert_eq!(table.find(TestId(77)), Some(seat));
     assert_eq!(table.find(TestId(77 + 1024)), None);
-    assert_eq!(table.client_name(seat).as_deref(), Some("web"));
+    assert_eq!(table.facts(seat).unwrap().client_name, "web");
     assert_eq!(table.lifetime(seat), Some((at(0), at(300))));
     assert!(!table.is_ended(seat));
     assert!(table.end(at(5), seat));
     assert!(!table.end(at(6), seat));
     assert!(table.is_ended(seat));
     assert_eq!(table.ended_generation(), 1);
-    table.sweep(at(64));
+    table.sweep(at(64), |_| {});
     assert_eq!(table.find(TestId(77)), Some(seat));
-    table.sweep(at(65));
+    table.sweep(at(65), |_| {});
     assert_eq!(table.find(TestId(77)), None);
     assert!(table.is_ended(seat));
     assert_eq!(table.lifetime(seat), None);
@@ -67,9 +76,9 @@ fn the_address_and_the_node_have_their_own_limits() {
 fn an_expired_test_is_ended_by_the_sweep() {
     let table = table();
     let seat = admit(&table, at(0), 1, 10).unwrap();
-    table.sweep(at(299));
+    table.sweep(at(299), |_| {});
     assert!(!table.is_ended(seat));
-    table.sweep(at(300));
+    table.sweep(at(300), |_| {});
     assert!(table.is_ended(seat));
     assert_eq!(table.ended_generation(), 1);
 }
@@ -99,7 +108,7 @@ fn a_reused_row_starts_from_nothing_and_old_seats_do_nothing() {
     table.flow_opened(old, 3);
     assert!(table.record_flow(old, record(5)));
     table.end(at(1), old);
-    table.sweep(at(100));
+    table.sweep(at(100), |_| {});
     let new = admit(&table, at(101), 1, 10).unwrap();
     assert_eq!(new.row, old.row);
     assert_ne!(new, old);
@@ -147,11 +156,11 @@ fn a_full_table_gives_up_the_test_that_has_been_over_longest() {
     };
     for id in 0..TESTS_MAX as u128 {
         let now = at(u64::try_from(id).unwrap() / 100);
-        let seat = table.admit(now, TestId(id), 1, "web", limits).unwrap();
+        let seat = table.admit(now, TestId(id), applicant(1), limits).unwrap();
         table.end(now, seat);
     }
     let newcomer = table
-        .admit(at(20), TestId(5_000_000), 1, "web", limits)
+        .admit(at(20), TestId(5_000_000), applicant(1), limits)
         .unwrap();
     assert_eq!(table.find(TestId(5_000_000)), Some(newcomer));
     assert_eq!(table.find(TestId(0)), None);
@@ -162,10 +171,10 @@ fn a_full_table_gives_up_the_test_that_has_been_over_longest() {
 fn a_claim_whose_process_was_killed_is_freed() {
     let table = table();
     let seat = table.claim(9, RowState::Free).unwrap();
-    table.sweep(at(0));
-    table.sweep(at(4));
+    table.sweep(at(0), |_| {});
+    table.sweep(at(4), |_| {});
     assert_eq!(table.heads[seat.row].word().state(), RowState::Claimed);
-    table.sweep(at(5));
+    table.sweep(at(5), |_| {});
     assert_eq!(table.heads[seat.row].word().state(), RowState::Free);
     let again = admit(&table, at(6), 9, 10).unwrap();
     assert_eq!(again.row, 9);
@@ -187,7 +196,7 @@ fn two_loops_that_admit_at_once_never_exceed_the_limit() {
                     let mut admitted = 0;
                     for round in 0..3_000_u128 {
                         let id = TestId(thread << 64 | round);
-                        if let Ok(seat) = table.admit(at(0), id, 1, "web", limits) {
+                        if let Ok(seat) = table.admit(at(0), id, applicant(1), limits) {
                             admitted += 1;
                             assert!(table.live_tests() <= 8);
                             assert_eq!(table.find(id), Some(seat));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use super::handover::{HANDOVER_VARIABLE, Handover};
 use crate::runtime::sys::process::{die_with_parent, name_thread, set_thread_nice};
@@ -46,14 +46,16 @@ pub fn run(handover_fd: &str) -> ExitCode {
     }
 }
 
-/// SIGTERM and SIGINT drain this process; SIGHUP is the supervisor's business and must not kill a child that a
+/// SIGTERM and SIGINT drain this process; the others are the supervisor's business and must not kill a child that a
 /// `pkill -HUP` happens to reach.
 fn drain_flag() -> std::io::Result<Arc<AtomicBool>> {
     let drain = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&drain))?;
     }
-    signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
+    for signal in [SIGHUP, SIGUSR1, SIGUSR2] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
     Ok(drain)
 }
 

@@ -17,13 +17,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Interest, Poll, Token};
 use protocol::time::Instant;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
 use self::listeners::{ListenError, RoleListeners};
 use self::process::{Process, SeatedRole};
-use super::config::{Config, ConfigErrors, Loaded, Setting};
+use super::config::{Config, ConfigErrors, Key, Loaded, LogLevel, Setting};
 use super::context::{LoopSeat, RolePort};
+use super::log;
 use super::os_error;
 use super::roles::{Role, roles};
 use super::scoreboard::Scoreboard;
@@ -59,6 +60,7 @@ struct Supervisor {
     is_ready: bool,
     ends_with_terminal: bool,
     phase: Phase,
+    log_level: LogLevel,
 }
 
 /// Whether the node runs or stops.
@@ -107,6 +109,8 @@ impl Supervisor {
             .enumerate()
             .map(|(index, roles)| Process::new(now, index, roles, &scoreboard))
             .collect();
+        let log_level = config.log_level;
+        scoreboard.set_log_level(log_level);
         Ok(Self {
             loaded,
             scoreboard,
@@ -117,6 +121,7 @@ impl Supervisor {
             is_ready: false,
             ends_with_terminal,
             phase: Phase::Serving,
+            log_level,
         })
     }
 
@@ -133,6 +138,9 @@ impl Supervisor {
             let now = monotonic_now();
             self.poll_processes(now);
             self.poll_phase(now);
+            self.scoreboard
+                .supervisor_log_lines_dropped()
+                .add(log::take_dropped_lines());
             if self.phase != Phase::Serving && !self.processes.iter().any(Process::is_running) {
                 break;
             }
@@ -184,8 +192,10 @@ impl Supervisor {
             tracing::error!(path, reason, "cannot write the ports file");
         }
         let line = ready::line(&self.loaded.config, &self.ports);
-        // A closed standard output is no reason to stop serving.
-        let _ = io::Write::write_all(&mut io::stdout(), format!("{line}\n").as_bytes());
+        // A standard output that is closed, or full and read by nobody, is no reason to stop serving.
+        let _ = std::thread::Builder::new()
+            .name("ready".to_owned())
+            .spawn(move || io::Write::write_all(&mut io::stdout(), format!("{line}\n").as_bytes()));
     }
 
     fn handle_signals(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
@@ -195,10 +205,37 @@ impl Supervisor {
                 SIGTERM | SIGINT => self.handle_stop(),
                 SIGHUP if self.ends_with_terminal && !has_terminal() => self.handle_stop(),
                 SIGHUP => self.handle_reload(reload),
+                SIGUSR1 => self.set_log_level(self.log_level.louder()),
+                SIGUSR2 => self.set_log_level(self.log_level.quieter()),
                 // SIGCHLD has done its work by waking the loop.
                 _ => {}
             }
         }
+    }
+
+    /// For the whole node, until it is changed again or the node starts anew.
+    fn set_log_level(&mut self, level: LogLevel) {
+        let before = std::mem::replace(&mut self.log_level, level);
+        self.scoreboard.set_log_level(level);
+        // Told while the louder of both is in force, so that it is seen.
+        log::set_level(before.max(level));
+        let (level_name, before_name) = (level.name(), before.name());
+        match before.max(level) {
+            LogLevel::Error => {}
+            LogLevel::Warn => tracing::warn!(
+                log_level = level_name,
+                before = before_name,
+                "log level set"
+            ),
+            LogLevel::Info | LogLevel::Debug | LogLevel::Trace => {
+                tracing::info!(
+                    log_level = level_name,
+                    before = before_name,
+                    "log level set"
+                );
+            }
+        }
+        log::set_level(level);
     }
 
     fn handle_stop(&mut self) {
@@ -237,8 +274,8 @@ impl Supervisor {
         }
     }
 
-    /// Tells what would change. Sockets, loops and limits belong to running processes: they change at a restart.
-    fn handle_reload(&self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
+    /// Changes the log level, and tells what else would change. Sockets, loops and limits belong to running processes: they change at a restart.
+    fn handle_reload(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
         let fresh = match reload() {
             Ok(fresh) => fresh,
             Err(errors) => {
@@ -248,9 +285,14 @@ impl Supervisor {
                 return;
             }
         };
-        let mut is_changed = false;
+        let log_level = fresh.config.log_level;
+        let mut is_changed = log_level != self.loaded.config.log_level;
+        if is_changed {
+            self.loaded.config.log_level = log_level;
+            self.set_log_level(log_level);
+        }
         for ((key, before), (_, after)) in self.loaded.values.iter().zip(&fresh.values) {
-            if before.text != after.text {
+            if before.text != after.text && *key != Key::LogLevel {
                 is_changed = true;
                 let key = Setting::of(*key).path();
                 tracing::warn!(
@@ -273,7 +315,7 @@ impl Supervisor {
 
 fn watch_signals() -> io::Result<(Poll, Signals)> {
     let poll = Poll::new()?;
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2])?;
     poll.registry()
         .register(&mut signals, Token(0), Interest::READABLE)?;
     Ok((poll, signals))

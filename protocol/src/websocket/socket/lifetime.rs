@@ -1,5 +1,6 @@
 //! A WebSocket's end and its deadlines, and what its driver asks of it.
 
+use super::super::frame::{HEADER_BYTES_MAX, MASK_BYTES, Role};
 use super::{End, Reading, Waiting, WebSocket};
 use crate::connection::buffers::{earlier, has_passed};
 use crate::connection::{CloseReason, Event, ProtocolError, Receive};
@@ -145,6 +146,8 @@ impl WebSocket {
         }
         if self.inbox.len() >= RECEIVE_BUFFER_BYTES_MAX {
             Receive::Paused
+        } else if let Some(most) = self.bytes_to_next_payload() {
+            Receive::Header { most }
         } else {
             Receive::Bytes
         }
@@ -194,6 +197,23 @@ impl WebSocket {
             self.outbox.release();
             self.assembler.release();
         }
+    }
+
+    /// While long frames are thrown away: the rest of the current one, if it is short, and the next one's header. Its length
+    /// may take 64 bits or 16, which is not known before; where it is 16, a few bytes of payload come with it.
+    fn bytes_to_next_payload(&self) -> Option<usize> {
+        let header_bytes = match self.role {
+            Role::Server => HEADER_BYTES_MAX,
+            Role::Client => HEADER_BYTES_MAX - MASK_BYTES,
+        };
+        let rest = match self.reading {
+            Reading::Payload { header, position } => header.payload_bytes - position,
+            Reading::Header => 0,
+            Reading::Ignored => return None,
+        };
+        let most = usize::try_from(rest).ok()?.saturating_add(header_bytes);
+        let wanted = most.saturating_sub(self.inbox.len());
+        (self.expects_long_frame && wanted > 0).then_some(wanted)
     }
 
     pub(super) fn holds_idle_memory(&self) -> bool {

@@ -1,71 +1,26 @@
-//! `GET /metrics`: the scoreboard as OpenMetrics text.
-//!
-//! Names follow Prometheus' conventions: base units (seconds, bytes) at the end, `_total` on what only grows.
+//! The families of metrics, read off the scoreboard.
 
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet,
 };
 use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::{Registry, Unit};
-use protocol::connection::ResponseBody;
-use protocol::http1::{Request, ResponseHead};
+use prometheus_client::registry::Unit;
 use protocol::time::Instant;
 
-use super::{Answer, Parameters};
-use crate::runtime::application::Context;
-use crate::server::node::Node;
-use crate::server::reply::Reply;
 use crate::server::scoreboard::{
-    BUCKET_BOUNDS_US, BUCKETS, Closed, Counts, LoopSlot, RoleState, SESSION_END_REASONS,
-    Scoreboard, TimedHistogram, session_end_name,
+    BUCKET_BOUNDS_US, BUCKETS, Closed, Counts, GRADES, Histogram, LoopSlot, RefusalReason,
+    RoleState, SESSION_END_REASONS, Scoreboard, TestOutcome, grade_name, session_end_name,
 };
-use crate::server::visitor::Visitor;
-
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PREFIX: &str = "bufferbloatd";
-
-/// The whole node's.
-pub fn metrics(
-    node: &mut Node,
-    context: &mut Context<'_>,
-    _: &mut Visitor,
-    _: &Request,
-    _: &Parameters<'_>,
-) -> Answer {
-    let snapshot = Snapshot {
-        scoreboard: node.scoreboard().clone(),
-        node_name: node.name().to_owned(),
-        now: context.now,
-    };
-    Answer::Reply(match expose(snapshot) {
-        Ok(text) => Reply {
-            head: ResponseHead::new(200).field("Content-Type", CONTENT_TYPE),
-            body: ResponseBody::Owned(text.into_bytes()),
-        },
-        Err(fmt::Error) => {
-            Reply::error(500, "not_encoded", "the metrics cannot be written as text")
-        }
-    })
-}
-
-fn expose(snapshot: Snapshot) -> Result<String, fmt::Error> {
-    let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(snapshot));
-    let mut text = String::new();
-    encode(&mut text, &registry)?;
-    Ok(text)
-}
 
 /// The scoreboard at the time of one request.
 #[derive(Debug)]
-struct Snapshot {
-    scoreboard: Scoreboard,
-    node_name: String,
-    now: Instant,
+pub(super) struct Snapshot {
+    pub(super) scoreboard: Scoreboard,
+    pub(super) node_name: String,
+    pub(super) now: Instant,
 }
 
 impl Collector for Snapshot {
@@ -76,7 +31,9 @@ impl Collector for Snapshot {
         };
         page.node()?;
         page.loads()?;
+        page.tests()?;
         page.ends()?;
+        page.log()?;
         page.histograms()?;
         page.processes()
     }
@@ -94,7 +51,7 @@ type Counters = [(
     &'static str,
     Option<Unit>,
     fn(&LoopSlot) -> u64,
-); 6];
+); 7];
 
 impl Page<'_, '_> {
     fn node(&mut self) -> fmt::Result {
@@ -171,6 +128,12 @@ impl Page<'_, '_> {
                 None,
                 |slot| slot.accepted.value(),
             ),
+            (
+                "accept_failures",
+                "Connections that could not be accepted for want of descriptors or memory",
+                None,
+                |slot| slot.accept_failures.value(),
+            ),
             ("sessions_begun", "Profile sessions begun", None, |slot| {
                 slot.sessions_begun.value()
             }),
@@ -207,6 +170,86 @@ impl Page<'_, '_> {
                 board.loops_of(index).map(|(_, slot)| figure(slot)).sum()
             };
             write(&mut family.encode_family(&[("role", role)])?, &sum)?;
+        }
+        Ok(())
+    }
+
+    fn tests(&mut self) -> fmt::Result {
+        self.by_label(
+            ("tests_ended", "Tests that ended, by how"),
+            "outcome",
+            TestOutcome::ALL.map(|outcome| {
+                (outcome.name(), move |slot: &LoopSlot| {
+                    slot.tests_ended(outcome)
+                })
+            }),
+        )?;
+        self.by_label(
+            ("tests_graded", "Tests with a report, by total grade"),
+            "grade",
+            GRADES.map(|grade| {
+                (grade_name(grade), move |slot: &LoopSlot| {
+                    slot.tests_graded(grade)
+                })
+            }),
+        )?;
+        self.by_label(
+            (
+                "tests_refused",
+                "Tests that were not admitted, by the limit that was reached",
+            ),
+            "reason",
+            RefusalReason::ALL.map(|reason| {
+                (reason.name(), move |slot: &LoopSlot| {
+                    slot.tests_refused(reason)
+                })
+            }),
+        )
+    }
+
+    /// One counter of the whole node with a line for each value of `label`.
+    fn by_label<const N: usize>(
+        &mut self,
+        (name, help): (&str, &str),
+        label: &str,
+        values: [(&str, impl Fn(&LoopSlot) -> u64); N],
+    ) -> fmt::Result {
+        let board = &self.snapshot.scoreboard;
+        let mut family = self
+            .encoder
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (value, figure) in values {
+            count(
+                &mut family.encode_family(&[(label, value)])?,
+                board.total(figure),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self) -> fmt::Result {
+        let board = &self.snapshot.scoreboard;
+        let mut family = self.encoder.encode_descriptor(
+            "log_lines_dropped",
+            "Lines of the log that were dropped because its reader was too slow",
+            None,
+            MetricType::Counter,
+        )?;
+        let supervisor = board.supervisor_log_lines_dropped().value();
+        count(
+            &mut family.encode_family(&[("process", "supervisor")])?,
+            supervisor,
+        )?;
+        for (index, process) in board.processes().iter().enumerate() {
+            if process.is_used() {
+                let own = board.loops().iter();
+                let own = own.filter(|slot| slot.role().is_some() && slot.process() == index);
+                let dropped = own.map(|slot| slot.log_lines_dropped.value()).sum();
+                count(
+                    &mut family.encode_family(&[("process", process.name())])?,
+                    dropped,
+                )?;
+            }
         }
         Ok(())
     }
@@ -254,12 +297,17 @@ impl Page<'_, '_> {
         self.histogram(
             "loop_lag",
             "How late the loops come to what is due",
-            |slot| &slot.lag,
+            |slot| slot.lag.all(),
         )?;
         self.histogram(
             "echo_turnaround",
             "From a probe's arrival to its echo's departure",
-            |slot| &slot.echo_turnaround,
+            |slot| slot.echo_turnaround.all(),
+        )?;
+        self.histogram(
+            "accept_to_first_byte",
+            "From a connection's acceptance to the first byte that went out on it; the client's wait before its request included",
+            |slot| &slot.first_byte,
         )
     }
 
@@ -267,7 +315,7 @@ impl Page<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        of: fn(&LoopSlot) -> &TimedHistogram,
+        of: fn(&LoopSlot) -> &Histogram,
     ) -> fmt::Result {
         let board = &self.snapshot.scoreboard;
         let mut family = self.encoder.encode_descriptor(
@@ -375,6 +423,8 @@ fn seconds(us: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use protocol::message::report::Grade;
+
     use super::*;
 
     fn at(second: u64) -> Instant {
@@ -391,10 +441,15 @@ mod tests {
         slot.beat(at(9));
         slot.count_bytes(at(9), 5, 7);
         slot.count_closed(Closed::Finished);
+        slot.count_test_ended(TestOutcome::Reported);
+        slot.count_test_graded(Some(Grade::APlus));
+        slot.count_test_refused(RefusalReason::AddressFull);
+        slot.log_lines_dropped.add(3);
+        slot.first_byte.record_us(1_100);
         for us in [60, 400, 60_000_000] {
             slot.lag.record_us(at(9), us);
         }
-        expose(Snapshot {
+        super::super::expose(Snapshot {
             scoreboard: board,
             node_name: "n \"1\"".to_owned(),
             now: at(10),
@@ -412,6 +467,12 @@ mod tests {
             "bufferbloatd_received_bytes_total{role=\"main\"} 5",
             "bufferbloatd_connections_closed_total{role=\"main\",reason=\"finished\"} 1",
             "bufferbloatd_sessions_ended_total{role=\"main\",reason=\"peer_stalled\"} 0",
+            "bufferbloatd_tests_ended_total{outcome=\"reported\"} 1",
+            "bufferbloatd_tests_graded_total{grade=\"A+\"} 1",
+            "bufferbloatd_tests_refused_total{reason=\"address_full\"} 1",
+            "bufferbloatd_log_lines_dropped_total{process=\"main\"} 3",
+            "bufferbloatd_log_lines_dropped_total{process=\"supervisor\"} 0",
+            "bufferbloatd_accept_to_first_byte_seconds_sum{role=\"main\"} 0.0011",
             "bufferbloatd_process_up{process=\"main\"} 1",
             "bufferbloatd_process_restarts_total{process=\"main\"} 0",
             "bufferbloatd_process_heartbeat_age_seconds{process=\"main\"} 1.0",

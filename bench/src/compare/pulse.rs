@@ -1,0 +1,234 @@
+//! Small requests at a steady rhythm beside a load: how long each took. A request that has to wait for the one before it
+//! counts from when it was due, so that a server that stalls is seen to stall.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
+use engine::runtime::sys::clock;
+use protocol::connection::{BodySink, CloseReason, Event, MessageKind, RequestBody};
+use protocol::http1::{Method, RequestHead};
+use protocol::message::probe::{Echo, Probe};
+use protocol::time::Instant;
+
+use crate::load::client;
+
+/// Connections, each with the rhythm below, evenly offset: 200 requests a second.
+const LINES: usize = 4;
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Whom to ask, and how.
+#[derive(Clone, Debug)]
+pub(crate) enum Question {
+    /// A probe on a WebSocket.
+    Probe { peer: SocketAddr },
+    /// `GET target` on a connection that is kept.
+    Get { peer: SocketAddr, target: String },
+}
+
+/// A question that was answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    /// When it was due.
+    pub(crate) due: Instant,
+    /// To the answer's arrival as the kernel saw it.
+    pub(crate) rtt: Duration,
+}
+
+/// The application of the loop of questions.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    question: Question,
+    to_open: usize,
+    answers: Vec<Answered>,
+    lost: usize,
+    stop: Arc<AtomicBool>,
+    told: Sender<Pulses>,
+}
+
+/// What it has to tell at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Pulses {
+    pub(crate) answers: Vec<Answered>,
+    /// Connections that ended before they were stopped, or did not come about.
+    pub(crate) lost: usize,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Line {
+    number: usize,
+    /// `None` until it is open.
+    next: Option<Instant>,
+    /// When the GET under way was due.
+    asked: Option<Instant>,
+}
+
+impl Pulse {
+    pub(crate) fn new(question: Question, stop: Arc<AtomicBool>, told: Sender<Pulses>) -> Self {
+        Self {
+            question,
+            to_open: LINES,
+            answers: Vec::with_capacity(16 * 1024),
+            lost: 0,
+            stop,
+            told,
+        }
+    }
+
+    fn open(&self, now: Instant, line: &mut Line) {
+        let offset = INTERVAL / LINES as u32 * line.number as u32;
+        line.next = Some(now + offset);
+    }
+
+    fn ask(&self, context: &mut Context<'_>, line: &mut Line, due: Instant) {
+        let asked = match &self.question {
+            Question::Probe { .. } => {
+                let probe = Probe {
+                    sequence: 0,
+                    client_send_us: clock::monotonic_now().as_micros(),
+                };
+                let bytes = probe.to_bytes();
+                context.connection.send_binary(context.now, &bytes).is_ok()
+            }
+            Question::Get { peer, target } => {
+                line.asked = Some(due);
+                let head = RequestHead::new(Method::Get, target.clone(), peer.to_string());
+                let sink = BodySink::Discard;
+                let connection = &mut context.connection;
+                connection
+                    .request(context.now, head, RequestBody::Empty, sink)
+                    .is_ok()
+            }
+        };
+        if !asked {
+            context.abort();
+        }
+    }
+}
+
+impl Application for Pulse {
+    type Session = Line;
+
+    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Line> {
+        None
+    }
+
+    fn poll_connect(&mut self) -> Option<Connect<Line>> {
+        self.to_open = self.to_open.checked_sub(1)?;
+        let peer = match &self.question {
+            Question::Probe { peer } | Question::Get { peer, .. } => *peer,
+        };
+        Some(Connect {
+            peer,
+            local: None,
+            session: Line {
+                number: self.to_open,
+                next: None,
+                asked: None,
+            },
+        })
+    }
+
+    fn handle_connected(&mut self, context: &mut Context<'_>, line: &mut Line) {
+        match &self.question {
+            Question::Probe { peer } => {
+                if client::open_websocket(context, "/ws/ping", *peer).is_err() {
+                    context.abort();
+                }
+            }
+            Question::Get { .. } => {
+                // Where the kernel can't, the loop's own time serves.
+                let _ = context.stamp_arrivals();
+                self.open(context.now, line);
+            }
+        }
+    }
+
+    fn handle_connect_failed(&mut self, _: Instant, _: Line, _: &io::Error) {
+        self.lost += 1;
+    }
+
+    fn handle_event(
+        &mut self,
+        context: &mut Context<'_>,
+        line: &mut Line,
+        event: Event,
+        payload: &[u8],
+    ) {
+        let arrived_at = context.received_at.unwrap_or(context.now);
+        match event {
+            Event::Upgraded => self.open(context.now, line),
+            Event::Message(MessageKind::Binary) => {
+                if let Some(echo) = Echo::parse(payload) {
+                    let due = Instant::from_micros(echo.client_send_us);
+                    let rtt = arrived_at - due;
+                    self.answers.push(Answered { due, rtt });
+                }
+            }
+            Event::BodyComplete { .. } => {
+                if let Some(due) = line.asked.take() {
+                    let rtt = arrived_at - due;
+                    self.answers.push(Answered { due, rtt });
+                }
+            }
+            Event::Message(MessageKind::Text)
+            | Event::Request(_)
+            | Event::Response(_)
+            | Event::ResponseSent
+            | Event::Pong
+            | Event::FillerSent
+            | Event::Closed(_) => {}
+        }
+    }
+
+    fn poll_timeout(&self, line: &Line) -> Option<Instant> {
+        match line.asked {
+            None => line.next,
+            // Its answer comes first.
+            Some(_) => None,
+        }
+    }
+
+    fn handle_timeout(&mut self, context: &mut Context<'_>, line: &mut Line) {
+        let Some(due) = line.next else {
+            return;
+        };
+        if context.now < due {
+            return;
+        }
+        line.next = Some(due + INTERVAL);
+        // Our own timer's lateness is no fault of the server; a whole interval's is that of the answer before.
+        let now = clock::monotonic_now();
+        let counts_from = if now - due < INTERVAL { now } else { due };
+        self.ask(context, line, counts_from);
+    }
+
+    fn handle_sweep(&mut self, context: &mut Context<'_>, _: &mut Line, _: Sweep) {
+        context.abort();
+    }
+
+    fn handle_closed(&mut self, _: &mut Context<'_>, _: Line, _: CloseReason) {
+        if !self.stop.load(Ordering::Relaxed) {
+            self.lost += 1;
+        }
+    }
+
+    fn handle_tick(&mut self, _: Instant, _: &Counters) -> Directive {
+        if !self.stop.load(Ordering::Relaxed) {
+            return Directive::GoOn;
+        }
+        // Asked once more after the drain began, when there is nothing left to tell.
+        let _ = self.told.send(Pulses {
+            answers: std::mem::take(&mut self.answers),
+            lost: self.lost,
+        });
+        Directive::Drain
+    }
+
+    fn observe_lag(&mut self, _: Instant, _: Duration) {}
+}
