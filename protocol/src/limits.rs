@@ -18,6 +18,13 @@ pub const HTTP_COLLECTED_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const DOWNLOAD_BYTES_MAX: u64 = 1 << 40;
 /// A head must be whole this long after its first byte (or after the connection opened); then 408.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A TLS handshake must be done this long after the connection opened.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Handshakes that a loop goes on with in one turn: a signature takes some 40 µs with an elliptic key and a millisecond with
+/// an RSA one, and whatever else is ready waits for it.
+pub const TLS_HANDSHAKES_PER_TURN: usize = 4;
+/// New keys that a peer may ask for on one connection. A key lasts for hundreds of gigabytes.
+pub const TLS_KEY_UPDATES_MAX: u32 = 32;
 /// An idle kept-alive connection is closed after this long.
 pub const HTTP_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A transfer on which the peer moves no byte for this long is ended.

@@ -26,9 +26,10 @@ pub enum MinVersion {
 
 impl MinVersion {
     pub(super) const fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
+        static BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
         match self {
-            Self::Tls12 => &[&version::TLS13, &version::TLS12],
-            Self::Tls13 => &[&version::TLS13],
+            Self::Tls12 => &BOTH,
+            Self::Tls13 => BOTH.split_at(1).0,
         }
     }
 }

@@ -33,7 +33,6 @@ pub(super) struct Handshake {
     early: Vec<u8>,
 }
 
-#[derive(Debug)]
 enum Side {
     Server(UnbufferedServerConnection),
     Client(UnbufferedClientConnection),
@@ -295,6 +294,15 @@ fn encode(
                 return Ok(());
             }
         }
+    }
+}
+
+impl std::fmt::Debug for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Server(_) => "Side::Server",
+            Self::Client(_) => "Side::Client",
+        })
     }
 }
 

@@ -46,8 +46,10 @@ pub(super) struct TlsStream {
 /// What came of receiving.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Received {
-    /// Bytes read from the socket, or opened of what was read before.
+    /// Bytes read from the socket.
     pub bytes: usize,
+    /// Bytes of the records that were opened, whenever they were read.
+    pub opened_bytes: usize,
     /// The socket has no more.
     pub would_block: bool,
     /// The peer has closed its side.
@@ -118,10 +120,6 @@ impl TlsStream {
             has_said_goodbye: false,
             has_peer_closed: false,
         }
-    }
-
-    pub(super) const fn version(&self) -> ProtocolVersion {
-        self.version
     }
 
     /// Whether sealed records wait for the socket.
@@ -285,7 +283,7 @@ impl TlsStream {
             }
         }
         received.is_end |= self.has_peer_closed;
-        received.bytes = received.bytes.max(start);
+        received.opened_bytes = start;
         let rest = if self.has_peer_closed { end } else { start };
         self.unopened.clear();
         if rest == end {

@@ -400,7 +400,9 @@ fn session_closed(reason: CloseReason) -> SessionEndReason {
         CloseReason::InactivityTimeout | CloseReason::IdleTimeout | CloseReason::HeadTimeout => {
             SessionEndReason::Inactive
         }
-        CloseReason::PeerVanished | CloseReason::CloseTimeout => SessionEndReason::PeerVanished,
+        CloseReason::PeerVanished | CloseReason::CloseTimeout | CloseReason::HandshakeFailed => {
+            SessionEndReason::PeerVanished
+        }
         CloseReason::ProtocolError(_) | CloseReason::Refused(_) => SessionEndReason::ProtocolError,
     }
 }
@@ -413,6 +415,7 @@ fn closed(reason: CloseReason) -> Closed {
         CloseReason::PeerVanished => Closed::PeerVanished,
         CloseReason::IdleTimeout => Closed::IdleTimeout,
         CloseReason::HeadTimeout => Closed::HeadTimeout,
+        CloseReason::HandshakeFailed => Closed::TransportError,
         CloseReason::InactivityTimeout => Closed::InactivityTimeout,
         CloseReason::WriteStalled => Closed::WriteStalled,
         CloseReason::CloseTimeout => Closed::CloseTimeout,
