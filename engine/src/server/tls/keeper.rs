@@ -1,15 +1,14 @@
-//! The supervisor's side: it reads the certificate, watches its files, makes and replaces the keys of session tickets, and
-//! publishes what is in force. What cannot be used never replaces what can.
+//! The supervisor's side: it reads the certificate, watches its files, and makes and replaces the keys of session tickets.
+//! What cannot be used never replaces what can.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::time::Instant;
 
 use super::pair::{CertificateFault, Pair};
-use super::sheet::{ChallengeAnswer, Content, Sheet};
+use super::handed::{ChallengeAnswer, HandedCredentials};
 use crate::runtime::tls::TICKET_KEY_BYTES;
 use crate::server::config::TlsFiles;
 use crate::server::scoreboard::Scoreboard;
@@ -23,13 +22,12 @@ const TICKET_KEYS: usize = 3;
 /// See the module.
 #[derive(Debug)]
 pub struct Keeper {
-    sheet: Sheet,
     files: Option<TlsFiles>,
     pair: Pair,
     challenges: Vec<ChallengeAnswer>,
     ticket_keys: Vec<Vec<u8>>,
     ticket_key_made_at: Instant,
-    generation: u64,
+    has_news: bool,
     looked_at: Instant,
     /// The files' state when they were last read, and when they were last looked at.
     read: FileState,
@@ -57,7 +55,7 @@ impl Keeper {
     /// Begins with the pair of these files.
     ///
     /// # Errors
-    /// In words: what is wrong with the files, or that the system has no memory or randomness.
+    /// In words: what is wrong with the files, or that the system has no randomness.
     pub fn of_files(
         now: Instant,
         files: TlsFiles,
@@ -75,30 +73,39 @@ impl Keeper {
     /// Begins with a pair that came from elsewhere.
     ///
     /// # Errors
-    /// In words: that the system has no memory or randomness.
+    /// In words: that the system has no randomness.
     pub fn of_pair(now: Instant, pair: Pair, scoreboard: &Scoreboard) -> Result<Self, String> {
-        let words = |error: io::Error| format!("cannot hand out the certificate: {error}");
-        let mut keeper = Self {
-            sheet: Sheet::create().map_err(words)?,
+        let ticket_key = new_ticket_key()
+            .map_err(|error| format!("cannot make a key for session tickets: {error}"))?;
+        let keeper = Self {
             files: None,
             pair,
             challenges: Vec::new(),
-            ticket_keys: vec![new_ticket_key().map_err(words)?],
+            ticket_keys: vec![ticket_key],
             ticket_key_made_at: now,
-            generation: 0,
+            has_news: false,
             looked_at: now,
             read: FileState::default(),
             seen: FileState::default(),
         };
-        keeper.publish(scoreboard).map_err(words)?;
         keeper.note_installed(scoreboard);
         Ok(keeper)
     }
 
-    /// The descriptor by which children read what is in force.
+    /// What a child starts with.
     #[must_use]
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.sheet.fd()
+    pub fn handed(&self) -> HandedCredentials {
+        HandedCredentials {
+            chain_pem: self.pair.chain_pem.clone(),
+            key_pem: self.pair.key_pem.clone(),
+            challenges: self.challenges.clone(),
+            ticket_keys: self.ticket_keys.clone(),
+        }
+    }
+
+    /// What the children that run have to be told, once.
+    pub fn take_news(&mut self) -> Option<HandedCredentials> {
+        std::mem::take(&mut self.has_news).then(|| self.handed())
     }
 
     /// The certificate in force.
@@ -114,7 +121,7 @@ impl Keeper {
         }
         self.looked_at = now;
         if now - self.ticket_key_made_at >= TICKET_KEY_LIFETIME {
-            self.replace_ticket_key(now, scoreboard);
+            self.replace_ticket_key(now);
         }
         let state = FileState::of(self.files.as_ref());
         let is_settled = state == self.seen;
@@ -153,16 +160,9 @@ impl Keeper {
     }
 
     /// From now on these answer an authority's challenges on every TLS port; none ends it.
-    ///
-    /// # Errors
-    /// They do not fit.
-    pub fn set_challenges(
-        &mut self,
-        challenges: Vec<ChallengeAnswer>,
-        scoreboard: &Scoreboard,
-    ) -> io::Result<()> {
+    pub fn set_challenges(&mut self, challenges: Vec<ChallengeAnswer>) {
         self.challenges = challenges;
-        self.publish(scoreboard)
+        self.has_news = true;
     }
 
     fn reload(&mut self, scoreboard: &Scoreboard) {
@@ -173,7 +173,7 @@ impl Keeper {
         self.seen = self.read;
         match Pair::read(files, SystemTime::now()) {
             Ok(pair) if pair == self.pair => {
-                scoreboard.tls().set_fault("");
+                scoreboard.tls().clear_fault();
                 tracing::info!("certificate read again: nothing changed");
             }
             Ok(pair) => self.replace_pair(pair, scoreboard),
@@ -182,12 +182,8 @@ impl Keeper {
     }
 
     fn replace_pair(&mut self, pair: Pair, scoreboard: &Scoreboard) {
-        let before = std::mem::replace(&mut self.pair, pair);
-        if let Err(error) = self.publish(scoreboard) {
-            self.pair = before;
-            tracing::error!(reason = %error, "certificate not replaced");
-            return;
-        }
+        self.pair = pair;
+        self.has_news = true;
         self.note_installed(scoreboard);
         tracing::info!(
             names = self.pair.names.join(", "),
@@ -206,8 +202,7 @@ impl Keeper {
     }
 
     fn note_fault(&self, fault: &CertificateFault, scoreboard: &Scoreboard) {
-        scoreboard.tls().count_failure();
-        scoreboard.tls().set_fault(&fault.to_string());
+        scoreboard.tls().set_failed(&fault.to_string());
         tracing::error!(
             reason = %fault,
             days_left = days_left(self.pair.not_after_unix_s),
@@ -215,32 +210,16 @@ impl Keeper {
         );
     }
 
-    fn replace_ticket_key(&mut self, now: Instant, scoreboard: &Scoreboard) {
+    fn replace_ticket_key(&mut self, now: Instant) {
         match new_ticket_key() {
             Ok(key) => {
                 self.ticket_keys.insert(0, key);
                 self.ticket_keys.truncate(TICKET_KEYS);
                 self.ticket_key_made_at = now;
-                if let Err(error) = self.publish(scoreboard) {
-                    tracing::error!(reason = %error, "ticket key not replaced");
-                }
+                self.has_news = true;
             }
             Err(error) => tracing::error!(reason = %error, "ticket key not replaced"),
         }
-    }
-
-    fn publish(&mut self, scoreboard: &Scoreboard) -> io::Result<()> {
-        let content = Content {
-            generation: self.generation + 1,
-            chain_pem: self.pair.chain_pem.clone(),
-            key_pem: self.pair.key_pem.clone(),
-            challenges: self.challenges.clone(),
-            ticket_keys: self.ticket_keys.clone(),
-        };
-        self.sheet.write(&content)?;
-        self.generation = content.generation;
-        scoreboard.tls().set_generation(self.generation);
-        Ok(())
     }
 }
 
