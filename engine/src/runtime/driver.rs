@@ -533,9 +533,7 @@ impl<S> Driver<S> {
             self.has_shut_write = true;
             self.transport.shutdown_write();
         }
-        let deadline = *self
-            .close_deadline
-            .get_or_insert(now + WRITE_STALL_TIMEOUT);
+        let deadline = *self.close_deadline.get_or_insert(now + WRITE_STALL_TIMEOUT);
         let is_hopeless = now >= deadline || reason == CloseReason::WriteStalled;
         match retry(|| self.transport.flush(records)) {
             Ok(None) if !is_hopeless => {

@@ -202,7 +202,9 @@ impl Transport {
         let payload = payload.ok_or(io::ErrorKind::Unsupported)?;
         if let Some(tls) = &mut self.tls {
             let bytes = payload.bytes(filler.layout, filler.offset)?;
-            let length = (length as u64).min(filler.remaining).min(bytes.len() as u64) as usize;
+            let length = (length as u64)
+                .min(filler.remaining)
+                .min(bytes.len() as u64) as usize;
             return tls.write(&mut self.stream, &bytes[..length], buffers);
         }
         let (position, left) = Payload::locate(filler.layout, filler.offset);

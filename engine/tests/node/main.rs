@@ -8,3 +8,5 @@ mod isolation;
 mod log;
 mod reload;
 mod supervision;
+mod tls;
+mod tls_client;

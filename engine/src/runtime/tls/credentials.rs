@@ -45,8 +45,12 @@ pub enum CredentialFault {
 impl fmt::Display for CredentialFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCertificate => f.write_str("holds no certificate; it must be PEM, the node's own first"),
-            Self::BadCertificate(reason) => write!(f, "holds something that is no certificate: {reason}"),
+            Self::NoCertificate => {
+                f.write_str("holds no certificate; it must be PEM, the node's own first")
+            }
+            Self::BadCertificate(reason) => {
+                write!(f, "holds something that is no certificate: {reason}")
+            }
             Self::NoKey => f.write_str("holds no private key; it must be PEM and not encrypted"),
             Self::BadKey(reason) => write!(f, "holds a key that cannot be used: {reason}"),
             Self::Mismatch => f.write_str("the private key belongs to another certificate"),

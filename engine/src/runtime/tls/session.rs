@@ -129,7 +129,9 @@ impl TlsSession {
     pub fn receive(
         &mut self,
         socket: &mut TcpStream,
-        read: Option<impl FnOnce(&mut TcpStream, &mut [u8]) -> io::Result<(usize, Option<Instant>)>>,
+        read: Option<
+            impl FnOnce(&mut TcpStream, &mut [u8]) -> io::Result<(usize, Option<Instant>)>,
+        >,
         buffers: &mut RecordBuffers,
         take: impl FnMut(&[u8]) -> bool,
     ) -> io::Result<Received> {

@@ -226,7 +226,9 @@ impl TlsStream {
     pub(super) fn receive(
         &mut self,
         socket: &mut TcpStream,
-        read: Option<impl FnOnce(&mut TcpStream, &mut [u8]) -> io::Result<(usize, Option<Instant>)>>,
+        read: Option<
+            impl FnOnce(&mut TcpStream, &mut [u8]) -> io::Result<(usize, Option<Instant>)>,
+        >,
         buffers: &mut RecordBuffers,
         take: impl FnMut(&[u8]) -> bool,
     ) -> io::Result<Received> {
@@ -241,7 +243,9 @@ impl TlsStream {
         &mut self,
         socket: &mut TcpStream,
         input: &mut [u8],
-        read: Option<impl FnOnce(&mut TcpStream, &mut [u8]) -> io::Result<(usize, Option<Instant>)>>,
+        read: Option<
+            impl FnOnce(&mut TcpStream, &mut [u8]) -> io::Result<(usize, Option<Instant>)>,
+        >,
         buffers: &mut RecordBuffers,
         mut take: impl FnMut(&[u8]) -> bool,
     ) -> io::Result<Received> {

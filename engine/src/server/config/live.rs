@@ -11,6 +11,9 @@ impl Config {
             ping_port: _,
             profiles: _,
             listen: _,
+            tls,
+            tls_min: _,
+            http_redirect_port: _,
             node_name,
             loops: _,
             congestion_control,
@@ -24,6 +27,10 @@ impl Config {
             tests_per_process,
             ports_file: _,
         } = fresh;
+        // Other files can be read while the node runs; its ports speak TLS or don't from the start.
+        if self.tls.is_some() && tls.is_some() {
+            self.tls.clone_from(tls);
+        }
         self.node_name.clone_from(node_name);
         self.congestion_control.clone_from(congestion_control);
         self.log_level = *log_level;

@@ -11,6 +11,7 @@ use protocol::time::Instant;
 
 use super::Node;
 use crate::runtime::application::{Application, Context, Counters, Directive, Sweep};
+use crate::runtime::tls::Acceptor;
 use crate::server::close_code;
 use crate::server::endpoints::{self, tests, upload};
 use crate::server::flow::FlowEnd;
@@ -237,6 +238,10 @@ impl Application for Node {
         self.slot()
             .first_byte
             .record_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    fn acceptor(&self, _: usize) -> Option<&Acceptor> {
+        self.acceptor.as_deref()
     }
 
     fn patience(&self) -> Patience {

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::time::Instant;
 
-use super::pair::{CertificateFault, Pair};
 use super::handed::{ChallengeAnswer, HandedCredentials};
+use super::pair::{CertificateFault, Pair};
 use crate::runtime::tls::TICKET_KEY_BYTES;
 use crate::server::config::TlsFiles;
 use crate::server::scoreboard::Scoreboard;

@@ -117,8 +117,7 @@ impl Pair {
         now: SystemTime,
     ) -> Result<Self, CertificateFault> {
         let useless = |fault| CertificateFault::Useless { path: None, fault };
-        let not_a_certificate =
-            |reason: String| useless(CredentialFault::BadCertificate(reason));
+        let not_a_certificate = |reason: String| useless(CredentialFault::BadCertificate(reason));
         Credentials::new(
             chain_pem.as_bytes(),
             key_pem.as_bytes(),
@@ -235,10 +234,16 @@ mod tests {
         for (fault, expected) in [
             (fault("", &key), "holds no certificate"),
             (fault(&key, &key), "holds no certificate"),
-            (fault(&broken, &key), "holds something that is no certificate"),
+            (
+                fault(&broken, &key),
+                "holds something that is no certificate",
+            ),
             (fault(&chain, ""), "holds no private key"),
             (fault(&chain, &chain), "holds no private key"),
-            (fault(&chain, &other_key), "the private key belongs to another certificate"),
+            (
+                fault(&chain, &other_key),
+                "the private key belongs to another certificate",
+            ),
             (fault(&old_chain, &old_key), "the certificate expired at"),
             (fault(&new_chain, &new_key), "is valid from"),
         ] {
