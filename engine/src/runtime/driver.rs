@@ -1,16 +1,18 @@
 //! A driver pumps one transport against one connection: input in, events to the application, output out, until the
 //! socket has no more to give or to take, or the budget is used up.
 
+mod encrypted;
+
 use std::io;
 use std::net::SocketAddr;
 
 use protocol::connection::{CloseReason, Connection, Event, Patience, Receive};
-use protocol::limits::{TLS_HANDSHAKE_TIMEOUT, WRITE_STALL_TIMEOUT};
+use protocol::limits::TLS_HANDSHAKE_TIMEOUT;
 use protocol::time::Instant;
 
 use super::application::{Application, Context};
 use super::payload::Payload;
-use super::tls::{HandshakeStep, RecordBuffers};
+use super::tls::RecordBuffers;
 use super::transport::Transport;
 
 /// Most bytes that one connection moves before the others get their turn, each way. It bounds how long a latency probe waits
@@ -198,63 +200,12 @@ impl<S> Driver<S> {
         }
     }
 
-    fn shake_hands<A>(
-        &mut self,
-        application: &mut A,
-        now: Instant,
-        deadline: Instant,
-    ) -> Established
-    where
-        A: Application<Session = S>,
-    {
-        if now >= deadline {
-            return Established::Failed(io::ErrorKind::TimedOut.into());
-        }
-        let (protocol, early) = match self.transport.drive_handshake() {
-            Ok(HandshakeStep::Done { protocol, early }) => (protocol, early),
-            Ok(HandshakeStep::Waiting) => return Established::NotYet,
-            Err(error) => return Established::Failed(error),
-        };
-        self.stage = Stage::Open;
-        // The handshake asked the socket by itself.
-        self.is_readable = true;
-        self.is_writable = true;
-        match self.patience {
-            Some(patience) => {
-                self.connection = server_connection(protocol.as_deref(), now, patience);
-            }
-            None => self.tell_connected(application, now),
-        }
-        if !early.is_empty() {
-            self.connection.handle_input(now, &early);
-        }
-        Established::Yes
-    }
-
     fn tell_connected<A>(&mut self, application: &mut A, now: Instant)
     where
         A: Application<Session = S>,
     {
         let (mut context, session) = self.context(now);
         application.handle_connected(&mut context, session);
-    }
-
-    /// Whether it costs a handshake's work to drive it.
-    pub(super) const fn is_handshaking(&self) -> bool {
-        matches!(self.stage, Stage::Handshaking { .. })
-    }
-
-    /// Whether the peer connected, and not we to it.
-    pub(super) const fn is_accepted(&self) -> bool {
-        self.patience.is_some()
-    }
-
-    /// When the transport itself has waited long enough.
-    pub(super) const fn deadline(&self) -> Option<Instant> {
-        match self.stage {
-            Stage::Handshaking { deadline } => Some(deadline),
-            Stage::Connecting | Stage::Open => self.close_deadline,
-        }
     }
 
     /// The application's view, and its session beside it.
@@ -467,37 +418,6 @@ impl<S> Driver<S> {
         }
     }
 
-    /// One read's records, until the connection has enough.
-    fn receive_records(
-        &mut self,
-        now: Instant,
-        records: &mut RecordBuffers,
-        budget: &mut usize,
-    ) -> io::Result<Progress> {
-        let connection = &mut self.connection;
-        let received = self
-            .transport
-            .receive_records(self.is_readable, records, |payload| {
-                take_payload(connection, now, payload);
-                connection.receive() != Receive::Paused
-            })?;
-        if received.bytes > 0 {
-            self.received_at = received.received_at;
-        }
-        self.received_bytes += received.bytes as u64;
-        *budget = budget.saturating_sub(received.bytes.max(received.opened_bytes));
-        if received.is_end {
-            self.is_readable = false;
-            self.connection.handle_eof(now);
-            return Ok(Progress::Moved);
-        }
-        if received.would_block {
-            self.is_readable = false;
-            return Ok(Progress::Idle);
-        }
-        Ok(Progress::Moved)
-    }
-
     /// `None` when nothing has arrived.
     fn read(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let read = retry(|| self.transport.read(buffer))?;
@@ -524,26 +444,6 @@ impl<S> Driver<S> {
         None
     }
 
-    /// What TLS has sealed counts as sent, so it is written before the end, and the end is told.
-    fn close(&mut self, now: Instant, reason: CloseReason, records: &mut RecordBuffers) -> Outcome {
-        if !self.transport.is_encrypted() {
-            return Outcome::Closed(reason);
-        }
-        if !self.has_shut_write {
-            self.has_shut_write = true;
-            self.transport.shutdown_write();
-        }
-        let deadline = *self.close_deadline.get_or_insert(now + WRITE_STALL_TIMEOUT);
-        let is_hopeless = now >= deadline || reason == CloseReason::WriteStalled;
-        match retry(|| self.transport.flush(records)) {
-            Ok(None) if !is_hopeless => {
-                self.is_writable = false;
-                Outcome::Waiting
-            }
-            Ok(_) | Err(_) => Outcome::Closed(reason),
-        }
-    }
-
     fn outcome_of_failure<A>(
         &mut self,
         application: &mut A,
@@ -556,26 +456,6 @@ impl<S> Driver<S> {
         self.connection.handle_eof(now);
         self.deliver_events(application, now, scratch);
         Outcome::Closed(self.close_reason.unwrap_or(CloseReason::PeerVanished))
-    }
-}
-
-/// The connection that speaks what the peers agreed on; HTTP/1.1 where they agreed on nothing.
-fn server_connection(_protocol: Option<&[u8]>, now: Instant, patience: Patience) -> Connection {
-    Connection::patient_server(now, patience)
-}
-
-/// Gives a payload to the connection as it wants it.
-fn take_payload(connection: &mut Connection, now: Instant, payload: &[u8]) {
-    let discarded = match connection.receive() {
-        Receive::Discard { remaining } => remaining.min(payload.len() as u64),
-        Receive::Bytes | Receive::Header { .. } | Receive::Paused => 0,
-    };
-    if discarded > 0 {
-        connection.handle_discarded(now, discarded);
-    }
-    let rest = &payload[discarded as usize..];
-    if !rest.is_empty() {
-        connection.handle_input(now, rest);
     }
 }
 
