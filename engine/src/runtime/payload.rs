@@ -124,7 +124,8 @@ fn section(layout: FillerLayout) -> Section {
     let frames = FRAMES * FillerLayout::WebSocketFrames.stride_bytes();
     let masked_frames = FRAMES * FillerLayout::MaskedWebSocketFrames.stride_bytes();
     match layout {
-        FillerLayout::Raw => Section {
+        // No file can hold HTTP/2's frames, which name their stream; their payload is raw.
+        FillerLayout::Raw | FillerLayout::Http2Frames { .. } => Section {
             start: 0,
             length: raw,
         },
