@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -10,11 +11,14 @@ use super::config::{
     ConfigErrors, Kernel, Kind, Loaded, SETTINGS, Setting, Sources, effective_toml, load,
     sample_toml,
 };
-use super::{log, os_error, supervisor};
+use super::supervisor::{self, End};
+use super::tls::Pair;
+use super::{log, os_error};
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
-const CHECK_CONFIG: &str = "check-config";
+/// The subcommand that prints what is in force; an upgrade asks the new program by it.
+pub(super) const CHECK_CONFIG: &str = "check-config";
 const SAMPLE_CONFIG: &str = "sample-config";
 /// What is read when nobody names a file, where it exists.
 const DEFAULT_FILE: &str = "/etc/libreqos-bufferbloat/config.toml";
@@ -43,10 +47,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
+        // A node would not start with a certificate that cannot be used, nor may a running one upgrade to it.
+        if let Some(files) = &loaded.config.tls
+            && let Err(fault) = Pair::read(files, SystemTime::now())
+        {
+            os_error::complain(&fault);
+            return ExitCode::from(EXIT_USAGE);
+        }
         return print(&effective_toml(&loaded));
     }
-    let _log = log::start(loaded.config.log_level, loaded.config.log_format);
-    supervisor::run(loaded, &|| configuration(&matches))
+    let log = log::start(loaded.config.log_level, loaded.config.log_format);
+    match supervisor::run(loaded, &|| configuration(&matches)) {
+        End::Exit(code) => code,
+        End::Upgrade(successor) => {
+            // What waits is written before this program is another.
+            drop(log);
+            let error = successor.start();
+            os_error::complain(&format!("not upgraded: {}", os_error::reason(&error)));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A reader that has seen enough (`head`) is no error.
@@ -76,9 +96,11 @@ fn command() -> Command {
         .after_help(
             "Signals: SIGTERM or Ctrl-C stops within 5 s (a second one at once); SIGHUP reads the file again, changes \
              what a running node can, and logs what needs a restart; SIGUSR1 makes the log one level louder, SIGUSR2 \
-             quieter.",
+             quieter; SIGRTMIN drains the node and starts its program file anew, refusing nobody.",
         )
         .subcommand_required(false)
+        // A switch without a value may stand before one.
+        .subcommand_precedence_over_arg(true)
         .disable_help_subcommand(true)
         .subcommand(
             Command::new(CHECK_CONFIG)

@@ -10,3 +10,4 @@ mod reload;
 mod supervision;
 mod tls;
 mod tls_client;
+mod upgrade;
