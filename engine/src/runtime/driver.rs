@@ -182,6 +182,10 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
+        if self.stage != Stage::Open && self.is_aborted {
+            // Whoever is being connected to may never answer.
+            return Established::Failed(io::ErrorKind::ConnectionAborted.into());
+        }
         if self.stage == Stage::Connecting {
             if !self.is_writable {
                 return Established::NotYet;
