@@ -18,6 +18,9 @@ pub const HTTP_COLLECTED_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const DOWNLOAD_BYTES_MAX: u64 = 1 << 40;
 /// A head must be whole this long after its first byte (or after the connection opened); then 408.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that is told to close before its first request may still bring one for this long after it opened: it was
+/// accepted, so its client does not know that it is too late.
+pub const HTTP_FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);
 /// An idle kept-alive connection is closed after this long.
 pub const HTTP_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A transfer on which the peer moves no byte for this long is ended.

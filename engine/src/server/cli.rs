@@ -10,11 +10,13 @@ use super::config::{
     ConfigErrors, Kernel, Kind, Loaded, SETTINGS, Setting, Sources, effective_toml, load,
     sample_toml,
 };
-use super::{log, os_error, supervisor};
+use super::supervisor::{self, End};
+use super::{log, os_error};
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
-const CHECK_CONFIG: &str = "check-config";
+/// The subcommand that prints what is in force; an upgrade asks the new program by it.
+pub(super) const CHECK_CONFIG: &str = "check-config";
 const SAMPLE_CONFIG: &str = "sample-config";
 /// What is read when nobody names a file, where it exists.
 const DEFAULT_FILE: &str = "/etc/libreqos-bufferbloat/config.toml";
@@ -45,8 +47,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
         return print(&effective_toml(&loaded));
     }
-    let _log = log::start(loaded.config.log_level, loaded.config.log_format);
-    supervisor::run(loaded, &|| configuration(&matches))
+    let log = log::start(loaded.config.log_level, loaded.config.log_format);
+    match supervisor::run(loaded, &|| configuration(&matches)) {
+        End::Exit(code) => code,
+        End::Upgrade(successor) => {
+            // What waits is written before this program is another.
+            drop(log);
+            let error = successor.start();
+            os_error::complain(&format!("not upgraded: {}", os_error::reason(&error)));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A reader that has seen enough (`head`) is no error.
@@ -76,7 +87,7 @@ fn command() -> Command {
         .after_help(
             "Signals: SIGTERM or Ctrl-C stops within 5 s (a second one at once); SIGHUP reads the file again, changes \
              what a running node can, and logs what needs a restart; SIGUSR1 makes the log one level louder, SIGUSR2 \
-             quieter.",
+             quieter; SIGRTMIN drains the node and starts its program file anew, refusing nobody.",
         )
         .subcommand_required(false)
         .disable_help_subcommand(true)

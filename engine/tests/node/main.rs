@@ -8,3 +8,4 @@ mod isolation;
 mod log;
 mod reload;
 mod supervision;
+mod upgrade;

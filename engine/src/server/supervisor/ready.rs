@@ -35,6 +35,15 @@ pub(super) fn line(config: &Config, ports: &[RolePort]) -> String {
     )
 }
 
+/// The ports in use, as `systemctl status` shows them: `Serving main :8000, ping :8005`.
+pub(super) fn status(ports: &[RolePort]) -> String {
+    let ports: Vec<String> = ports
+        .iter()
+        .map(|port| format!("{} :{}", port.role, port.port))
+        .collect();
+    format!("Serving {}", ports.join(", "))
+}
+
 #[derive(Serialize)]
 struct PortsFile<'a> {
     pid: u32,
