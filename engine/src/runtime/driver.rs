@@ -1,15 +1,21 @@
 //! A driver pumps one transport against one connection: input in, events to the application, output out, until the
 //! socket has no more to give or to take, or the budget is used up.
 
+mod streams;
+
 use std::io;
 use std::net::SocketAddr;
 
-use protocol::connection::{CloseReason, Connection, Event, Patience, Receive};
+use protocol::connection::{
+    CloseReason, Connection, Event, Filler, FillerLayout, Patience, Receive,
+};
 use protocol::time::Instant;
 
 use super::application::{Application, Context};
+use super::frames::FrameBlock;
 use super::payload::Payload;
 use super::transport::Transport;
+use streams::Exchange;
 
 /// Most bytes that one connection moves before the others get their turn, each way. It bounds how long a latency probe waits
 /// behind a bulk flow of the same loop: 128 KiB take some 25 µs from the page cache.
@@ -33,6 +39,7 @@ pub(super) struct Workspace<'a> {
     pub(super) payload: Option<&'a Payload>,
     pub(super) read_buffer: &'a mut [u8],
     pub(super) scratch: &'a mut Vec<u8>,
+    pub(super) frames: &'a mut Option<FrameBlock>,
 }
 
 /// How a drive ended.
@@ -65,6 +72,8 @@ pub(super) struct Driver<S> {
     pub(super) transport: Transport,
     pub(super) connection: Connection,
     pub(super) session: S,
+    /// The streams of a connection that has any.
+    exchanges: Vec<Exchange<S>>,
     /// Whether it waits on the ready list.
     pub(super) is_queued: bool,
     /// The socket's readiness: set by the poll, cleared by `WouldBlock`. The poll is edge-triggered and registered for both
@@ -123,6 +132,7 @@ impl<S> Driver<S> {
             transport,
             connection,
             session,
+            exchanges: Vec::new(),
             is_queued: false,
             is_readable: !is_connecting,
             is_writable: !is_connecting,
@@ -183,6 +193,7 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
+        self.close_exchanges(application, now, reason);
         let mut context = Context {
             now,
             received_at: self.received_at,
@@ -213,7 +224,7 @@ impl<S> Driver<S> {
             if let Some(outcome) = self.finish() {
                 return outcome;
             }
-            let sent = match self.send(now, workspace.payload, &mut budget.send) {
+            let sent = match self.send(now, workspace, &mut budget.send) {
                 Ok(progress) => progress,
                 Err(_) => return self.outcome_of_failure(application, now, workspace.scratch),
             };
@@ -243,7 +254,7 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
-        let mut has_delivered = false;
+        let mut has_delivered = self.deliver_stream_events(application, now, scratch);
         while let Some(event) = self.connection.poll_event(scratch) {
             if let Event::Closed(reason) = event {
                 self.close_reason = Some(reason);
@@ -259,7 +270,7 @@ impl<S> Driver<S> {
     fn send(
         &mut self,
         now: Instant,
-        payload: Option<&Payload>,
+        workspace: &mut Workspace<'_>,
         budget: &mut usize,
     ) -> io::Result<Progress> {
         let mut progress = Progress::Idle;
@@ -279,10 +290,8 @@ impl<S> Driver<S> {
                 if *budget == 0 {
                     return Ok(Progress::Exhausted);
                 }
-                let moved = retry(|| {
-                    self.transport
-                        .send_filler(payload, &filler, BULK_CALL_BYTES.min(*budget))
-                })?;
+                let most = BULK_CALL_BYTES.min(*budget);
+                let moved = retry(|| self.send_filler(workspace, &filler, most))?;
                 if let Some(moved) = moved {
                     self.connection.handle_filler_sent(now, moved as u64);
                 }
@@ -300,6 +309,25 @@ impl<S> Driver<S> {
             }
         }
         Ok(progress)
+    }
+
+    /// Sends a part of `filler`, at most `most` bytes of it.
+    fn send_filler(
+        &mut self,
+        workspace: &mut Workspace<'_>,
+        filler: &Filler,
+        most: usize,
+    ) -> io::Result<usize> {
+        let FillerLayout::Http2Frames { stream } = filler.layout else {
+            return self.transport.send_filler(workspace.payload, filler, most);
+        };
+        let block = match &mut *workspace.frames {
+            Some(block) => block,
+            none => none.insert(FrameBlock::create()?),
+        };
+        let length = filler.remaining.min(most as u64);
+        self.transport
+            .write(block.frames(stream, filler.offset, length))
     }
 
     fn recycle_transmit_buffer(&mut self) {
