@@ -147,6 +147,10 @@ impl<S> Driver<S> {
         if !self.is_connecting {
             return Established::Yes;
         }
+        if self.is_aborted {
+            // Whoever is being connected to may never answer.
+            return Established::Failed(io::ErrorKind::ConnectionAborted.into());
+        }
         if !self.is_writable {
             return Established::NotYet;
         }

@@ -138,6 +138,12 @@ impl<A: Application> EventLoop<A> {
         }
     }
 
+    /// The application, with what it has gathered; every connection that is still open is closed.
+    #[must_use]
+    pub fn into_application(self) -> A {
+        self.application
+    }
+
     fn wait(&mut self, events: &mut Events) -> io::Result<Instant> {
         let has_work = !self.ready.is_empty() || self.listeners.iter().any(Listener::is_due);
         let timeout = if has_work {

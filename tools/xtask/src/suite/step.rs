@@ -66,7 +66,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "daemon",
-        purpose: "build the daemon as users get it",
+        purpose: "build the daemon and the terminal client as users get them",
         run: release_build,
     },
     Step {
@@ -139,10 +139,18 @@ fn release_build() -> Result<Counts> {
     one(&mut release_build_command())
 }
 
-/// Builds the daemon as users get it.
+/// Builds the daemon and the terminal client as users get them.
 #[must_use]
 pub(crate) fn release_build_command() -> Command {
-    cargo(&["build", "--locked", "--release", "--package", "engine"])
+    cargo(&[
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "engine",
+        "--package",
+        "bufferbloat",
+    ])
 }
 
 /// A command that counts as one test.
