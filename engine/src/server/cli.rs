@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -11,6 +12,7 @@ use super::config::{
     sample_toml,
 };
 use super::supervisor::{self, End};
+use super::tls::Pair;
 use super::{log, os_error};
 
 const CONFIG: &str = "config";
@@ -45,6 +47,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
+        // A node would not start with a certificate that cannot be used, nor may a running one upgrade to it.
+        if let Some(files) = &loaded.config.tls
+            && let Err(fault) = Pair::read(files, SystemTime::now())
+        {
+            os_error::complain(&fault);
+            return ExitCode::from(EXIT_USAGE);
+        }
         return print(&effective_toml(&loaded));
     }
     let log = log::start(loaded.config.log_level, loaded.config.log_format);
@@ -90,6 +99,8 @@ fn command() -> Command {
              quieter; SIGRTMIN drains the node and starts its program file anew, refusing nobody.",
         )
         .subcommand_required(false)
+        // A switch without a value may stand before one.
+        .subcommand_precedence_over_arg(true)
         .disable_help_subcommand(true)
         .subcommand(
             Command::new(CHECK_CONFIG)
@@ -101,13 +112,17 @@ fn command() -> Command {
 }
 
 fn argument(setting: &'static Setting) -> Arg {
+    // `--production` alone is as good as `--production true`.
+    let is_switch = setting.kind == Kind::Boolean;
     Arg::new(setting.flag)
         .long(setting.flag)
         .value_name(setting.value_name)
         .help_heading(setting.group.heading())
         .global(true)
         // A value such as -1 gets our own answer, which tells the range.
-        .allow_hyphen_values(true)
+        .allow_hyphen_values(!is_switch)
+        .num_args(if is_switch { 0..=1 } else { 1..=1 })
+        .default_missing_value("true")
         .action(ArgAction::Set)
         .help(format!(
             "{}{} [default: {}] [env: {}]",
@@ -207,7 +222,8 @@ mod tests {
         let help = command().render_help().to_string();
         for setting in SETTINGS {
             assert!(
-                help.contains(&format!("--{} <", setting.flag)),
+                help.contains(&format!("--{} <", setting.flag))
+                    || help.contains(&format!("--{} [<", setting.flag)),
                 "{}",
                 setting.flag
             );
