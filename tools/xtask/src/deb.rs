@@ -1,4 +1,4 @@
-//! The Debian package: the release daemon, its unit and configuration, as `dpkg-deb` packs them.
+//! The Debian package: the daemon, the terminal client, the unit and the configuration, as `dpkg-deb` packs them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -64,7 +64,7 @@ const FILES: &[(&str, &str, u32)] = &[
 pub(crate) fn print() -> Result<ExitCode> {
     ensure!(
         one(&mut release_build_command())?.failed == 0,
-        "the daemon could not be built"
+        "the programs could not be built"
     );
     println!("{}", build()?.display());
     Ok(ExitCode::SUCCESS)
@@ -82,6 +82,8 @@ pub(crate) fn build() -> Result<PathBuf> {
     let daemon = workspace::release_daemon();
     let stage = workspace::scratch("deb")?.join("stage");
     install(&daemon, &stage.join("usr/bin/bufferbloatd"), 0o755)?;
+    let client = daemon.with_file_name("bufferbloat");
+    install(&client, &stage.join("usr/bin/bufferbloat"), 0o755)?;
     for (from, to, mode) in FILES {
         install(&workspace::root().join(from), &stage.join(to), *mode)?;
     }
@@ -146,7 +148,9 @@ fn glibc_version(daemon: &Path) -> Result<String> {
 
 fn size_kib(folder: &Path) -> Result<u64> {
     let printed = output(
-        Command::new("du").args(["-sk", "--apparent-size"]).arg(folder),
+        Command::new("du")
+            .args(["-sk", "--apparent-size"])
+            .arg(folder),
         Duration::from_secs(20),
     )?;
     let size = printed.split_whitespace().next().unwrap_or_default();

@@ -49,7 +49,10 @@ pub(crate) fn run() -> Result<Counts> {
 
 fn package() -> Result<()> {
     let package = deb::build()?;
-    let listed = output(Command::new("dpkg-deb").arg("--contents").arg(&package), LIMIT)?;
+    let listed = output(
+        Command::new("dpkg-deb").arg("--contents").arg(&package),
+        LIMIT,
+    )?;
     for line in [
         "-rwxr-xr-x root/root",
         "./usr/bin/bufferbloatd",
@@ -59,8 +62,17 @@ fn package() -> Result<()> {
         ensure!(listed.contains(line), "{line} is not in\n{listed}");
     }
     let information = output(Command::new("dpkg-deb").arg("--info").arg(&package), LIMIT)?;
-    for part in ["conffiles", "postinst", "prerm", "postrm", "Depends: libc6 (>= 2."] {
-        ensure!(information.contains(part), "{part} is not in\n{information}");
+    for part in [
+        "conffiles",
+        "postinst",
+        "prerm",
+        "postrm",
+        "Depends: libc6 (>= 2.",
+    ] {
+        ensure!(
+            information.contains(part),
+            "{part} is not in\n{information}"
+        );
     }
     Ok(())
 }
@@ -70,7 +82,10 @@ fn unit() -> Result<()> {
     let folder = workspace::scratch("unit")?;
     let packaging = workspace::root().join("tools/packaging");
     let daemon = workspace::release_daemon();
-    for name in ["libreqos-bufferbloat.service", "libreqos-bufferbloat.socket"] {
+    for name in [
+        "libreqos-bufferbloat.service",
+        "libreqos-bufferbloat.socket",
+    ] {
         let text = std::fs::read_to_string(packaging.join(name))?;
         let text = text.replace("/usr/bin/bufferbloatd", &daemon.to_string_lossy());
         std::fs::write(folder.join(name), text)?;
