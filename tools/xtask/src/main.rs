@@ -2,6 +2,7 @@
 //!
 //! Treats the product as black boxes: programs that are built, started and looked at from outside.
 
+mod accuracy;
 mod daemon;
 mod deb;
 mod ending;
@@ -56,6 +57,11 @@ enum Chore {
         #[command(flatten)]
         line: LineArguments,
     },
+    /// Hold page and client against the truth on every line of a matrix, and write bench/ACCURACY.md (root only)
+    Accuracy {
+        #[command(flatten)]
+        arguments: accuracy::AccuracyArguments,
+    },
     /// Probe round trips on the ping role, quiet and while eight downloads load the main role, as JSON
     Isolation,
 }
@@ -78,6 +84,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Licences => suite::licences::print(),
         Chore::Deb => deb::print(),
         Chore::Line { line, command } => lab::run_command(line, &command),
+        Chore::Accuracy { arguments } => accuracy::run(&arguments),
         Chore::Isolation => {
             let comparisons = isolation::measure()?;
             println!("{}", serde_json::to_string_pretty(&comparisons)?);

@@ -33,6 +33,18 @@ pub(crate) fn build_daemon() -> Result<()> {
         .context("the daemon doesn't build")
 }
 
+/// Builds the daemon and the terminal client as users get them.
+///
+/// # Errors
+/// When one doesn't build.
+pub(crate) fn build_product() -> Result<()> {
+    build_daemon()?;
+    let mut client = step::cargo(&["build", "--locked", "--release", "--package", "bufferbloat"]);
+    output(&mut client, step::BUILD_LIMIT)
+        .map(drop)
+        .context("the client doesn't build")
+}
+
 /// Runs the steps (all, or the named ones), printing as it goes; fails when anything failed.
 ///
 /// # Errors
