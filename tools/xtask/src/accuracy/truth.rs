@@ -68,7 +68,7 @@ pub(crate) fn measure(case: &Case, line: &Line, watch: &Watch, folder: &Path) ->
 
     let joined_s = now_s();
     let _downloads = run.transfer(PORTS[0], true)?;
-    let loaded_s = run.wait_for_load(Way::Down, joined_s)?;
+    let loaded_s = run.wait(joined_s, || watch.joined_since(line, Way::Down, joined_s))?;
     let seen = Answers::read(&log)?;
     let rtt_ms = seen
         .within(joined_s - 1.0, joined_s)
@@ -167,12 +167,16 @@ impl Run<'_> {
     }
 
     fn wait_for_load(&self, way: Way, since_s: f64) -> Result<f64> {
+        self.wait(since_s, || self.watch.loaded_since(self.line, way, since_s))
+    }
+
+    fn wait(&self, since_s: f64, look: impl Fn() -> Option<f64>) -> Result<f64> {
         loop {
-            if let Some(at_s) = self.watch.loaded_since(self.line, way, since_s) {
+            if let Some(at_s) = look() {
                 return Ok(at_s);
             }
             if now_s() > since_s + START_LIMIT_S {
-                bail!("iperf3 did not load the line ({way:?}) within {START_LIMIT_S} s");
+                bail!("iperf3 did not load the line within {START_LIMIT_S} s");
             }
             sleep(0.05);
         }

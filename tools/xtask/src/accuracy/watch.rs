@@ -13,6 +13,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// nor the acknowledgements of the other direction last that long.
 const LOADED_SHARE: f64 = 0.4;
 const LOADED_BINS: usize = 3;
+/// The acknowledgements of the other direction take less than this share on every line of the matrix.
+const JOINED_SHARE: f64 = 0.05;
 
 /// What happened in one interval.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +84,23 @@ impl Watch {
 
     /// When a direction came under load, after `since_s`.
     pub(crate) fn loaded_since(&self, line: &Line, way: Way, since_s: f64) -> Option<f64> {
+        self.carried_since(line, way, since_s, LOADED_SHARE, LOADED_BINS)
+    }
+
+    /// When a direction that carried acknowledgements alone began to carry load, after `since_s`, however little of it
+    /// comes through a long queue in the other direction.
+    pub(crate) fn joined_since(&self, line: &Line, way: Way, since_s: f64) -> Option<f64> {
+        self.carried_since(line, way, since_s, JOINED_SHARE, 1)
+    }
+
+    fn carried_since(
+        &self,
+        line: &Line,
+        way: Way,
+        since_s: f64,
+        share: f64,
+        count: usize,
+    ) -> Option<f64> {
         let spec = line.spec();
         let rate_mbps = match way {
             Way::Down => spec.down.rate_mbps,
@@ -90,10 +109,10 @@ impl Watch {
         let bins = self.lock();
         let after = bins.partition_point(|bin| bin.at_s < since_s);
         bins[after..]
-            .windows(LOADED_BINS)
+            .windows(count)
             .find(|bins| {
                 bins.iter()
-                    .all(|bin| bin.rate_mbps[way as usize] > rate_mbps * LOADED_SHARE)
+                    .all(|bin| bin.rate_mbps[way as usize] > rate_mbps * share)
             })
             .map(|bins| bins[0].at_s - INTERVAL.as_secs_f64())
     }
