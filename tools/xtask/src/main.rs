@@ -18,7 +18,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::accuracy::AccuracyArguments;
 use crate::lab::LineArguments;
 
 #[derive(Parser)]
@@ -58,8 +57,11 @@ enum Chore {
         #[command(flatten)]
         line: LineArguments,
     },
-    /// Hold the page's and the client's figures against the truth on a matrix of lines, and write bench/ACCURACY.md (root only)
-    Accuracy(AccuracyArguments),
+    /// Hold page and client against the truth on every line of a matrix, and write bench/ACCURACY.md (root only)
+    Accuracy {
+        #[command(flatten)]
+        arguments: accuracy::AccuracyArguments,
+    },
     /// Probe round trips on the ping role, quiet and while eight downloads load the main role, as JSON
     Isolation,
 }
@@ -82,7 +84,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Licences => suite::licences::print(),
         Chore::Deb => deb::print(),
         Chore::Line { line, command } => lab::run_command(line, &command),
-        Chore::Accuracy(arguments) => accuracy::run(&arguments),
+        Chore::Accuracy { arguments } => accuracy::run(&arguments),
         Chore::Isolation => {
             let comparisons = isolation::measure()?;
             println!("{}", serde_json::to_string_pretty(&comparisons)?);

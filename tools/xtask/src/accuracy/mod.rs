@@ -1,213 +1,211 @@
-//! `cargo xtask accuracy`: how far the figures of the page and of the terminal client are from those of lines whose queues are
-//! known, written to `bench/ACCURACY.md`.
+//! `cargo xtask accuracy`: how far the product's figures are from the truth, on every line of a matrix.
 //!
-//! Each line of a matrix is looked at three times over: by ICMP ping under iperf3, which is the truth, by the page in
-//! Chromium, and by the client. Readings are kept as they come, so an interrupted run goes on where it stopped.
+//! For each line the truth, the page and the client, each on an instance of the line of its own. Runs are appended to a file
+//! in the build folder as they end, so an interrupted matrix goes on where it was; the table is made of that file.
 
-mod matrix;
-mod reading;
-mod run;
+pub(crate) mod matrix;
+mod record;
+mod subject;
 mod table;
+mod truth;
 mod verdict;
+mod watch;
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::collections::VecDeque;
+use std::process::ExitCode;
+use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
+use linklab::Line;
 
-use self::reading::{Reading, Witness};
-use self::run::Job;
-use crate::process::{is_installed, output};
 use crate::{suite, workspace};
+use matrix::Case;
+use record::{Instrument, Record, Results};
+use subject::Conditions;
+use watch::Watch;
 
-/// What is to be run.
+/// The file of runs.
+const RESULTS: &str = "results.jsonl";
+
+/// What to measure.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct AccuracyArguments {
-    /// Only these lines (may be repeated)
+    /// Only this line of the matrix (may be repeated)
     #[arg(long, value_name = "NAME")]
     line: Vec<String>,
-    /// Only these witnesses (may be repeated)
-    #[arg(long, value_enum)]
-    only: Vec<Witness>,
-    /// How often each line is looked at
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    /// How often each is measured
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
     repeat: u32,
-    /// How many runs at once, on lines of their own
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    at_once: usize,
-    /// Forget the readings of earlier runs, of the chosen lines and witnesses
+    /// Only this instrument (may be repeated)
+    #[arg(long, value_enum)]
+    only: Vec<Instrument>,
+    /// Measure on up to four instances of slow lines at once: two truths, a page, a client
     #[arg(long)]
-    fresh: bool,
-    /// Run nothing, write the table from the readings that there are
+    parallel: bool,
+    /// Measure nothing: write the table of what there is
     #[arg(long)]
     table: bool,
-    /// Print the lines
-    #[arg(long)]
-    list: bool,
 }
 
-/// Runs what is missing, and writes the table. Exit code 1 when a figure is wrong.
+struct Job {
+    case: Case,
+    instrument: Instrument,
+    repetition: u32,
+}
+
+/// Measures what is missing and writes the table.
 ///
 /// # Errors
-/// When a prerequisite is missing or the readings can't be kept.
+/// When a line is unknown, the lab can't be used here, or a run failed (the others are made first).
 pub(crate) fn run(arguments: &AccuracyArguments) -> Result<ExitCode> {
-    let cases = matrix::cases();
-    if arguments.list {
-        for case in &cases {
-            println!("{:10} {}", case.name, case.what);
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
+    let cases = matrix::all();
     if let Some(unknown) = arguments
         .line
         .iter()
-        .find(|name| cases.iter().all(|case| case.name != **name))
+        .find(|name| cases.iter().all(|case| case.spec.name != **name))
     {
-        bail!("no line is called {unknown}; `cargo xtask accuracy --list` names them");
-    }
-    let chosen = |line: &str, witness: Witness| {
-        (arguments.line.is_empty() || arguments.line.iter().any(|name| name == line))
-            && (arguments.only.is_empty() || arguments.only.contains(&witness))
-    };
-    let mut readings = kept()?;
-    if arguments.fresh {
-        readings.retain(|reading| !chosen(&reading.line, reading.witness));
-        rewrite(&readings)?;
-    }
-    let mut failed = 0;
-    if !arguments.table {
-        prepare()?;
-        let mut jobs = Vec::new();
-        for repetition in 1..=arguments.repeat {
-            for case in &cases {
-                for witness in [Witness::Truth, Witness::Page, Witness::Client] {
-                    let is_kept = readings.iter().any(|reading| {
-                        reading.line == case.name
-                            && reading.witness == witness
-                            && reading.repetition == repetition
-                    });
-                    if chosen(case.name, witness) && !is_kept {
-                        jobs.push(Job {
-                            case: case.clone(),
-                            witness,
-                            repetition,
-                        });
-                    }
-                }
-            }
-        }
-        // Lines that need the machine for themselves come last, so that none of them is waited for in between.
-        jobs.sort_by_key(|job| job.case.is_fast());
-        failed = run::all(jobs, arguments.at_once, &keep)?;
-        readings = kept()?;
-    }
-    let table = table::write(&cases, &readings);
-    let file = workspace::root().join("bench/ACCURACY.md");
-    std::fs::write(&file, document(&table)?).with_context(|| file.display().to_string())?;
-    println!("{}", table.text);
-    for wrong in &table.wrong {
-        println!("wrong: {wrong}");
-    }
-    println!(
-        "{} figures, {} wrong, {failed} runs failed; written to {}",
-        table.judged,
-        table.wrong.len(),
-        file.display()
-    );
-    Ok(ExitCode::from(u8::from(
-        failed > 0 || !table.wrong.is_empty(),
-    )))
-}
-
-fn prepare() -> Result<()> {
-    for program in ["ip", "ping", "iperf3", "chromium", "node"] {
-        ensure!(
-            is_installed(program),
-            "{program} is not installed; `cargo xtask test --only prerequisites` can install it"
+        let names: Vec<&str> = cases.iter().map(|case| case.spec.name.as_str()).collect();
+        bail!(
+            "no line is called {unknown}; there are {}",
+            names.join(", ")
         );
     }
-    if let Some(reason) = linklab::obstacle() {
-        bail!("{reason}");
-    }
-    suite::build_daemon()?;
-    suite::build_client()?;
-    suite::install_page_packages()
-}
-
-fn results_file() -> PathBuf {
-    workspace::target().join("accuracy/readings.jsonl")
-}
-
-fn kept() -> Result<Vec<Reading>> {
-    let file = results_file();
-    if !file.exists() {
-        return Ok(Vec::new());
-    }
-    BufReader::new(File::open(&file)?)
-        .lines()
-        .map(|line| {
-            serde_json::from_str(&line?)
-                .with_context(|| format!("{} holds something else", file.display()))
-        })
-        .collect()
-}
-
-fn keep(reading: &Reading) -> Result<()> {
-    let file = results_file();
-    std::fs::create_dir_all(file.parent().context("the results' folder")?)?;
-    // One write for each line: two threads may append at the same time.
-    let line = serde_json::to_string(reading)? + "\n";
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)?
-        .write_all(line.as_bytes())?;
-    Ok(())
-}
-
-fn rewrite(readings: &[Reading]) -> Result<()> {
-    let file = results_file();
-    std::fs::create_dir_all(file.parent().context("the results' folder")?)?;
-    File::create(file)?;
-    readings.iter().try_for_each(keep)
-}
-
-fn document(table: &table::Table) -> Result<String> {
-    let said = |program: &str, words: &[&str]| -> Result<String> {
-        let text = output(
-            Command::new(program).args(words),
-            std::time::Duration::from_secs(30),
-        )?;
-        Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+    let results = Results::open(RESULTS)?;
+    let failures = if arguments.table {
+        0
+    } else {
+        measure(&cases, arguments, &results)?
     };
-    let mut text = format!(
-        "# Accuracy\n\nWritten by `cargo xtask accuracy` on {}, on Linux {}, with {} and {}.\n\n",
-        said("date", &["-u", "+%F"])?,
-        said("uname", &["-r"])?,
-        said("chromium", &["--version"])?,
-        said("iperf3", &["--version"])?,
-    );
-    text.push_str(
-        "Each line is emulated between two network namespaces (`tools/linklab`), with 5 ms of propagation each way unless it says \
-         otherwise. The truth is what ICMP ping sees, 20 times a second, while four cubic iperf3 flows load the line: the mean \
-         without the slowest 5 %, above the idle median. A figure is right when it is within 5 ms or 10 % of the truth, whichever \
-         is more, its grade is the truth's (or the neighbour's, where the truth is within 3 ms or 3 % of the boundary), and, where \
-         only one direction has a deep queue, over 90 % of the increase is ascribed to it. Figures are medians, with the range of \
-         the repetitions; each is judged against the truth of its own repetition.\n\n",
-    );
-    text.push_str(&table.text);
-    let right = table.judged - table.wrong.len();
-    text.push_str(&format!(
-        "\n{right} of {} figures are right.\n",
-        table.judged
-    ));
-    if !table.wrong.is_empty() {
-        text.push_str("\nWrong:\n\n");
-        for wrong in &table.wrong {
-            text.push_str(&format!("- {wrong}\n"));
+    table::write(&cases, &results.load()?)?;
+    if failures > 0 {
+        bail!("{failures} runs failed; the same command makes them again");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(cases: &[Case], arguments: &AccuracyArguments, results: &Results) -> Result<usize> {
+    if let Some(obstacle) = linklab::obstacle() {
+        bail!("{obstacle}");
+    }
+    suite::build_product()?;
+    let done = results.load()?;
+    let is_wanted = |job: &Job| {
+        (arguments.line.is_empty() || arguments.line.contains(&job.case.spec.name))
+            && (arguments.only.is_empty() || arguments.only.contains(&job.instrument))
+            && !done.iter().any(|record| {
+                record.case == job.case.spec.name
+                    && record.instrument == job.instrument
+                    && record.repetition == job.repetition
+            })
+    };
+    let instruments = [Instrument::Truth, Instrument::Page, Instrument::Client];
+    let (alone, beside): (Vec<Job>, Vec<Job>) = (1..=arguments.repeat)
+        .flat_map(|repetition| {
+            cases.iter().flat_map(move |case| {
+                instruments.map(|instrument| Job {
+                    case: case.clone(),
+                    instrument,
+                    repetition,
+                })
+            })
+        })
+        .filter(is_wanted)
+        .partition(|job| job.case.is_alone() || !arguments.parallel);
+
+    let queue_of = |instrument: Instrument, jobs: &mut Vec<Job>| {
+        Mutex::new(
+            jobs.extract_if(.., |job| job.instrument == instrument)
+                .collect::<VecDeque<Job>>(),
+        )
+    };
+    let mut beside = beside;
+    let [truths, pages, clients] = instruments.map(|instrument| queue_of(instrument, &mut beside));
+    let failures = std::thread::scope(|scope| {
+        let workers =
+            [&truths, &truths, &pages, &clients].map(|queue| scope.spawn(|| work(queue, results)));
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or(1))
+            .sum::<usize>()
+    });
+    Ok(failures + work(&Mutex::new(alone.into()), results))
+}
+
+/// Makes the runs of a queue one after the other; the number of those that failed.
+fn work(queue: &Mutex<VecDeque<Job>>, results: &Results) -> usize {
+    let next = || {
+        queue
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .pop_front()
+    };
+    let mut failures = 0;
+    while let Some(job) = next() {
+        let name = format!(
+            "{} {} {}",
+            job.case.spec.name,
+            job.instrument.name(),
+            job.repetition
+        );
+        match one(&job).and_then(|record| results.append(&record).map(|()| record)) {
+            Ok(record) => {
+                let phases = record
+                    .phases()
+                    .map(|(_, phase)| format!("{:.1}", phase.increase_ms));
+                println!(
+                    "{name}: idle {:.1} ms, increases {} ms {}",
+                    record.idle_ms,
+                    phases.join(", "),
+                    record.reasons.join("; ")
+                );
+            }
+            Err(error) => {
+                println!("{name}: failed: {error:#}");
+                failures += 1;
+            }
         }
     }
-    Ok(text)
+    failures
+}
+
+fn one(job: &Job) -> Result<Record> {
+    let folder = workspace::scratch(&format!(
+        "accuracy-{}-{}-{}",
+        job.case.spec.name,
+        job.instrument.name(),
+        job.repetition
+    ))?;
+    let line = Line::create(&job.case.spec).context("the line")?;
+    let watch = Watch::default();
+    let record = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| watch.run(&line));
+        let record = match job.instrument {
+            Instrument::Truth => truth::measure(&job.case, &line, &watch, &folder),
+            Instrument::Page | Instrument::Client => subject::measure(
+                &job.case,
+                job.instrument,
+                &line,
+                &watch,
+                &folder,
+                &Conditions::default(),
+            ),
+        };
+        watch.end();
+        match watching.join() {
+            Ok(watched) => watched.context("the emulator ended")?,
+            Err(_) => bail!("the watch panicked"),
+        }
+        record
+    })?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "seconds since 1970"
+    )]
+    let ended_unix_s = watch::now_s() as u64;
+    Ok(Record {
+        repetition: job.repetition,
+        ended_unix_s,
+        ..record
+    })
 }

@@ -1,199 +1,286 @@
-//! `bench/ACCURACY.md`: the readings as a table, each judged against the truth of its own repetition.
+//! `bench/ACCURACY.md`: every run's figures against the truth of its line. Renders; measures nothing.
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Duration;
 
-use super::matrix::{Bloated, Case};
-use super::reading::{PHASES, Phase, Reading, Witness};
-use super::verdict;
+use anyhow::Result;
 
-/// What a table says altogether.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    /// Markdown.
-    pub(crate) text: String,
-    /// Figures that were judged.
-    pub(crate) judged: usize,
-    /// Those that were wrong, in words.
-    pub(crate) wrong: Vec<String>,
+use super::matrix::Case;
+use super::record::{Instrument, PhaseFigures, Record};
+use super::verdict::{agree, grade, is_attributed, is_grade_right, up_shares};
+use crate::process::output;
+use crate::workspace;
+
+/// Writes the table of these runs.
+///
+/// # Errors
+/// When the file can't be written.
+pub(crate) fn write(cases: &[Case], records: &[Record]) -> Result<()> {
+    let text = render(cases, records, &provenance()?)?;
+    let path = workspace::root().join("bench/ACCURACY.md");
+    std::fs::write(&path, text)?;
+    println!("{}", path.display());
+    Ok(())
 }
 
-/// Judges all `readings`.
-#[must_use]
-pub(crate) fn write(cases: &[Case], readings: &[Reading]) -> Table {
-    let mut table = Table::default();
-    table.text.push_str(
-        "| line | phase | truth, ms | page, ms | client, ms | grades: truth, page, client | \
-         ascribed to the deep queue: page, client | right: page, client |\n|---|---|---|---|---|---|---|---|\n",
-    );
-    for case in cases {
-        for (index, phase) in PHASES.into_iter().enumerate() {
-            row(&mut table, case, phase, index, readings);
+/// The middle of some figures and their extremes.
+#[derive(Clone, Copy, Debug)]
+struct Spread {
+    median: f64,
+    low: f64,
+    high: f64,
+    count: usize,
+}
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let (low, high) = (*values.first()?, *values.last()?);
+        let count = values.len();
+        Some(Self {
+            median: f64::midpoint(values[(count - 1) / 2], values[count / 2]),
+            low,
+            high,
+            count,
+        })
+    }
+
+    fn text(self) -> String {
+        if self.count > 1 {
+            format!("{:.1} ({:.1}–{:.1})", self.median, self.low, self.high)
+        } else {
+            format!("{:.1}", self.median)
         }
     }
-    table.text.push_str("\n| line | confidence of the page | confidence of the client | page and client agree |\n|---|---|---|---|\n");
-    for case in cases {
-        confidence(&mut table, case, readings);
-    }
-    table
 }
 
-fn of<'a>(
-    readings: &'a [Reading],
-    case: &Case,
-    witness: Witness,
-) -> impl Iterator<Item = &'a Reading> + use<'a> {
-    let name = case.name;
-    readings
-        .iter()
-        .filter(move |reading| reading.line == name && reading.witness == witness)
-}
-
-fn row(table: &mut Table, case: &Case, phase: Phase, index: usize, readings: &[Reading]) {
-    let truths: Vec<&Reading> = of(readings, case, Witness::Truth).collect();
-    let increases = |witness| {
-        of(readings, case, witness)
-            .map(|reading| reading.phases[index].increase_ms)
-            .collect::<Vec<f64>>()
+fn provenance() -> Result<String> {
+    let ask = |program: &str, words: &[&str]| {
+        output(Command::new(program).args(words), Duration::from_secs(20))
+            .map(|text| text.lines().next().unwrap_or("").trim().to_owned())
     };
-    let truth_ms = increases(Witness::Truth);
-    if truth_ms.is_empty() {
-        return;
-    }
-    let mut grades = vec![verdict::grade(median(&truth_ms).unwrap_or_default()).to_owned()];
-    let (mut ascribed, mut right) = (Vec::new(), Vec::new());
-    for witness in [Witness::Page, Witness::Client] {
-        let (mut seen_grades, mut shares, mut good, mut judged) =
-            (Vec::<&str>::new(), Vec::new(), 0, 0);
-        for reading in of(readings, case, witness) {
-            let Some(truth) = truths
+    Ok(format!(
+        "Written {} by `cargo xtask accuracy` at commit {}; Linux {}; {}; {}.",
+        ask("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])?,
+        ask("git", &["rev-parse", "--short", "HEAD"])?,
+        ask("uname", &["-r"])?,
+        ask("chromium", &["--version"])?,
+        ask("iperf3", &["--version"])?,
+    ))
+}
+
+fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String> {
+    let mut text = String::from("# Accuracy\n\n");
+    let mut misses = Vec::new();
+    writeln!(text, "{provenance}\n")?;
+    text.push_str(
+        "Truth is ICMP ping, 20 a second, under four cubic iperf3 flows each way on an emulated line \
+         ([linklab](../tools/linklab)), on the timeline of the test; page and client are the product. Latency increases in \
+         ms; with several repetitions the median and, in brackets, the extremes. An increase is right within 5 ms or 10 % \
+         of the truth's median, a grade where it is the truth's (its neighbour counts within 3 ms or 3 % of a boundary); \
+         **bold** is what is not. \"up\" is the share of the increase that is upstream: as the instrument said, and as the \
+         emulator knows it of the same run. A cell `–` was not measured.\n\n",
+    );
+    text.push_str("| line | phase | truth | page | client | grades: truth, page, client | up: page (true) | up: client (true) |\n");
+    text.push_str("|---|---|---|---|---|---|---|---|\n");
+    for case in cases {
+        let name = case.spec.name.as_str();
+        let of = |instrument: Instrument| -> Vec<&Record> {
+            records
                 .iter()
-                .find(|truth| truth.repetition == reading.repetition)
-            else {
+                .filter(|record| record.case == name && record.instrument == instrument)
+                .collect()
+        };
+        let (truth, page, client) = (
+            of(Instrument::Truth),
+            of(Instrument::Page),
+            of(Instrument::Client),
+        );
+        for phase in 0..3 {
+            let figures = |runs: &[&Record]| -> Vec<PhaseFigures> {
+                runs.iter().map(|run| *run.phases()[phase].1).collect()
+            };
+            let increases = |runs: &[&Record]| {
+                Spread::of(
+                    figures(runs)
+                        .iter()
+                        .map(|figures| figures.increase_ms)
+                        .collect(),
+                )
+            };
+            let phase_name = ["download", "upload", "both"][phase];
+            let Some(true_spread) = increases(&truth) else {
                 continue;
             };
-            let (seen, true_ms) = (&reading.phases[index], truth.phases[index].increase_ms);
-            let seen_grade = seen.grade.as_deref().unwrap_or("none");
-            if !seen_grades.contains(&seen_grade) {
-                seen_grades.push(seen_grade);
-            }
-            let share =
-                relevant(case, phase).and_then(|bloated| verdict::attribution(seen, bloated));
-            shares.extend(share);
-            let is_right = verdict::agrees(seen.increase_ms, true_ms)
-                && verdict::is_grade_of(seen_grade, true_ms)
-                && share.is_none_or(verdict::is_attributed);
-            judged += 1;
-            good += usize::from(is_right);
-            if !is_right {
-                let share = share.map_or_else(String::new, |share| {
-                    format!(", {:.0} % ascribed", share * 100.0)
+            let mut cells = Vec::new();
+            let mut grades = vec![grade(true_spread.median).to_owned()];
+            let mut shares = Vec::new();
+            for (who, runs) in [("page", &page), ("client", &client)] {
+                let Some(spread) = increases(runs) else {
+                    cells.push("–".to_owned());
+                    grades.push("–".to_owned());
+                    shares.push("–".to_owned());
+                    continue;
+                };
+                let runs = figures(runs);
+                let is_right = runs
+                    .iter()
+                    .all(|run| agree(run.increase_ms, true_spread.median));
+                cells.push(marked(&spread.text(), is_right));
+                let is_grade = runs
+                    .iter()
+                    .all(|run| is_grade_right(run.increase_ms, true_spread.median));
+                grades.push(marked(grade(spread.median), is_grade));
+                let said: Vec<String> = runs
+                    .iter()
+                    .filter_map(|run| {
+                        let (true_share, said_share) = up_shares(run)?;
+                        let share =
+                            format!("{:.0} % ({:.0} %)", said_share * 100.0, true_share * 100.0);
+                        Some(marked(&share, is_attributed(run) != Some(false)))
+                    })
+                    .collect();
+                let is_attributed = runs.iter().all(|run| is_attributed(run) != Some(false));
+                shares.push(if said.is_empty() {
+                    "small".into()
+                } else {
+                    said.join(", ")
                 });
-                table.wrong.push(format!(
-                    "{} {} {witness:?} {}: {:.1} ms, truth {true_ms:.1} ms, {seen_grade}{share}",
-                    case.name,
-                    phase.name(),
-                    reading.repetition,
-                    seen.increase_ms
-                ));
+                for (is_right, what) in [
+                    (is_right, "increase"),
+                    (is_grade, "grade"),
+                    (is_attributed, "direction"),
+                ] {
+                    if !is_right {
+                        misses.push(format!("{name}, {phase_name}, {who}: {what}"));
+                    }
+                }
             }
-        }
-        table.judged += judged;
-        grades.push(seen_grades.join("/"));
-        ascribed.push(
-            median(&shares).map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)),
-        );
-        right.push(format!("{good} of {judged}"));
-    }
-    let _ = writeln!(
-        table.text,
-        "| {} | {} | {} | {} | {} | {} | {} | {} |",
-        if index == 0 { case.what } else { "" },
-        phase.name(),
-        spread(&truth_ms),
-        spread(&increases(Witness::Page)),
-        spread(&increases(Witness::Client)),
-        grades.join(", "),
-        ascribed.join(", ").trim_matches(|c| c == ',' || c == ' '),
-        right.join(", ")
-    );
-}
-
-/// The direction to which this phase's increase has to be ascribed; the other phase loads only the shallow queue.
-fn relevant(case: &Case, phase: Phase) -> Option<Bloated> {
-    case.bloated.filter(|bloated| {
-        phase == Phase::Bidirectional || (phase == Phase::Download) == (*bloated == Bloated::Down)
-    })
-}
-
-fn confidence(table: &mut Table, case: &Case, readings: &[Reading]) {
-    if of(readings, case, Witness::Truth).next().is_none() {
-        return;
-    }
-    let words = |witness| {
-        let mut said: Vec<String> = Vec::new();
-        for reading in of(readings, case, witness) {
-            said.push(if reading.doubts.is_empty() {
-                "high".into()
-            } else {
-                reading.doubts.join(" + ")
-            });
-        }
-        let mut counted: Vec<String> = Vec::new();
-        for word in &said {
-            let text = format!(
-                "{word} ×{}",
-                said.iter().filter(|other| *other == word).count()
-            );
-            if !counted.contains(&text) {
-                counted.push(text);
+            if let (Some(page), Some(client)) = (increases(&page), increases(&client))
+                && !agree(page.median, client.median)
+            {
+                misses.push(format!("{name}, {phase_name}: page and client apart"));
             }
-        }
-        counted.join("; ")
-    };
-    let (mut pairs, mut agreeing) = (0, 0);
-    for page in of(readings, case, Witness::Page) {
-        let client =
-            of(readings, case, Witness::Client).find(|client| client.repetition == page.repetition);
-        for (page, client) in client
-            .iter()
-            .flat_map(|client| page.phases.iter().zip(&client.phases))
-        {
-            pairs += 1;
-            agreeing += usize::from(verdict::agrees(page.increase_ms, client.increase_ms));
+            writeln!(
+                text,
+                "| {name} | {phase_name} | {} | {} | {} | {} |",
+                true_spread.text(),
+                cells.join(" | "),
+                grades.join(", "),
+                shares.join(" | "),
+            )?;
         }
     }
-    let _ = writeln!(
-        table.text,
-        "| {} | {} | {} | {agreeing} of {pairs} |",
-        case.what,
-        words(Witness::Page),
-        words(Witness::Client)
-    );
-}
-
-/// The median, and all values when there are several.
-fn spread(values_ms: &[f64]) -> String {
-    let Some(middle) = median(values_ms) else {
-        return "not run".into();
-    };
-    match values_ms.len() {
-        1 => format!("{middle:.1}"),
-        _ => {
-            let (low, high) = values_ms
+    writeln!(text, "\n## Lines, confidence and load\n")?;
+    text.push_str("| line | what | idle ms: truth, page, client | runs | confidence: page | confidence: client | both directions once settled (truth) |\n|---|---|---|---|---|---|---|\n");
+    for case in cases {
+        let name = case.spec.name.as_str();
+        let of = |instrument: Instrument| {
+            records
                 .iter()
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
-                    (low.min(value), high.max(value))
-                });
-            format!("{middle:.1} ({low:.1} to {high:.1})")
+                .filter(move |record| record.case == name && record.instrument == instrument)
+        };
+        let all = [Instrument::Truth, Instrument::Page, Instrument::Client];
+        let counts = all.map(|instrument| of(instrument).count().to_string());
+        if of(Instrument::Truth).next().is_none() {
+            continue;
         }
+        let idle = all.map(|instrument| {
+            Spread::of(of(instrument).map(|run| run.idle_ms).collect())
+                .map_or("–".to_owned(), |spread| format!("{:.1}", spread.median))
+        });
+        let confidence = [Instrument::Page, Instrument::Client].map(|instrument| {
+            let runs = of(instrument).count();
+            let reduced = of(instrument).filter(|run| !run.reasons.is_empty()).count();
+            let reasons: BTreeSet<&str> = of(instrument)
+                .flat_map(|run| run.reasons.iter().map(String::as_str))
+                .collect();
+            match (runs, reduced) {
+                (0, _) => "–".to_owned(),
+                (_, 0) => "high".to_owned(),
+                _ => format!(
+                    "reduced in {reduced} of {runs}: {}",
+                    reasons.into_iter().collect::<Vec<_>>().join("; ")
+                ),
+            }
+        });
+        let settled = Spread::of(
+            of(Instrument::Truth)
+                .filter_map(|run| Some(run.settled?.increase_ms))
+                .collect(),
+        );
+        writeln!(
+            text,
+            "| {name} | {} | {} | {} | {} | {} | {} |",
+            case.purpose,
+            idle.join(", "),
+            counts.join(", "),
+            confidence[0],
+            confidence[1],
+            settled.map_or("–".to_owned(), Spread::text),
+        )?;
+    }
+    writeln!(text, "\n## What misses\n")?;
+    if misses.is_empty() {
+        text.push_str("Nothing of what was measured.\n");
+    }
+    for miss in &misses {
+        writeln!(text, "- {miss}")?;
+    }
+    Ok(text)
+}
+
+fn marked(text: &str, is_right: bool) -> String {
+    if is_right {
+        text.to_owned()
+    } else {
+        format!("**{text}**")
     }
 }
 
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    Some(f64::midpoint(
-        *sorted.get(sorted.len() / 2)?,
-        *sorted.get(sorted.len().checked_sub(1)? / 2)?,
-    ))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accuracy::matrix;
+
+    fn run(instrument: Instrument, increase_ms: f64) -> Record {
+        let phase = PhaseFigures {
+            increase_ms,
+            ..PhaseFigures::default()
+        };
+        Record {
+            case: "tail-200".into(),
+            instrument,
+            repetition: 1,
+            ended_unix_s: 0,
+            idle_ms: 0.2,
+            download: phase,
+            upload: phase,
+            bidirectional: phase,
+            settled: None,
+            total_grade: "C".into(),
+            reasons: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_miss_is_bold_and_named_and_a_hit_is_neither() {
+        let records = [
+            run(Instrument::Truth, 180.0),
+            run(Instrument::Page, 185.0),
+            run(Instrument::Client, 130.0),
+        ];
+        let text = render(&matrix::all(), &records, "today").expect("a table");
+        assert!(
+            text.contains("| tail-200 | download | 180.0 | 185.0 | **130.0** | C, C, C |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("- tail-200, upload, client: increase"),
+            "{text}"
+        );
+        assert!(!text.contains("page: increase"), "{text}");
+    }
 }

@@ -1,64 +1,82 @@
-//! When a figure is right: `protocol/MEASUREMENT.md`, "What true means". Written apart from the product's own code on purpose.
+//! Whether a figure is the truth: tolerances of increase, grade and direction. Pure.
 
-use super::matrix::Bloated;
-use super::reading::PhaseReading;
+use super::record::PhaseFigures;
 
-/// First increase, in ms, that no longer earns the grade before it.
-const LIMITS_MS: [f64; 5] = [5.0, 30.0, 60.0, 200.0, 400.0];
-const GRADES: [&str; 6] = ["A+", "A", "B", "C", "D", "F"];
-/// An increase may be off by the larger of these: ms, and a share of the truth.
-const TOLERANCE_MS: f64 = 5.0;
+/// An increase is right within this share of the truth, or [`TOLERANCE_MS`], whichever is more.
 const TOLERANCE_SHARE: f64 = 0.1;
-/// A truth so near a boundary, in ms or as a share of it, may as well have the neighbour's grade.
-const NEAR_MS: f64 = 3.0;
-const NEAR_SHARE: f64 = 0.03;
-/// The least share of an increase that has to be ascribed to the only direction with a deep queue.
-const ATTRIBUTION_SHARE: f64 = 0.9;
+const TOLERANCE_MS: f64 = 5.0;
+/// So near to a boundary, by share or in ms, the grade on its other side is right too.
+const BOUNDARY_SHARE: f64 = 0.03;
+const BOUNDARY_MS: f64 = 3.0;
+/// Bloat that the emulator knows to be in one direction by this share must be attributed to it by [`ATTRIBUTED_SHARE`].
+const ONE_SIDED_SHARE: f64 = 0.95;
+const ATTRIBUTED_SHARE: f64 = 0.9;
+/// Less increase than this is not worth attributing, ms.
+const ATTRIBUTABLE_MS: f64 = 20.0;
+/// The published table: a grade, and the increase in ms from which on it is no longer given.
+const GRADES: [(&str, f64); 6] = [
+    ("A+", 5.0),
+    ("A", 30.0),
+    ("B", 60.0),
+    ("C", 200.0),
+    ("D", 400.0),
+    ("F", f64::INFINITY),
+];
 
-/// Whether two increases agree, in ms.
-#[must_use]
-pub(crate) fn agrees(seen_ms: f64, truth_ms: f64) -> bool {
-    (seen_ms - truth_ms).abs() <= TOLERANCE_MS.max(TOLERANCE_SHARE * truth_ms)
-}
-
-/// The grade of an increase, in ms.
+/// The grade of an increase.
 #[must_use]
 pub(crate) fn grade(increase_ms: f64) -> &'static str {
-    GRADES[place(increase_ms)]
-}
-
-fn place(increase_ms: f64) -> usize {
-    LIMITS_MS
+    GRADES
         .iter()
-        .filter(|&&limit_ms| increase_ms >= limit_ms)
-        .count()
+        .find(|(_, below_ms)| increase_ms < *below_ms)
+        .map_or("F", |(name, _)| name)
 }
 
-/// Whether `seen` is the grade of this true increase, or of what lies just beyond a boundary beside it.
+/// Whether two increases agree.
 #[must_use]
-pub(crate) fn is_grade_of(seen: &str, truth_ms: f64) -> bool {
-    let slack_ms = NEAR_MS.max(NEAR_SHARE * truth_ms);
-    (place(truth_ms - slack_ms)..=place(truth_ms + slack_ms)).any(|place| GRADES[place] == seen)
+pub(crate) fn agree(seen_ms: f64, true_ms: f64) -> bool {
+    (seen_ms - true_ms).abs() <= (true_ms * TOLERANCE_SHARE).max(TOLERANCE_MS)
 }
 
-/// The share of the increase that is ascribed to the direction with the deep queue; `None` where nothing was to ascribe.
+/// Whether a grade is the truth's, or its neighbour where the truth lies at the boundary.
 #[must_use]
-pub(crate) fn attribution(phase: &PhaseReading, bloated: Bloated) -> Option<f64> {
-    let (up_ms, down_ms) = (
-        phase.up_increase_ms?.max(0.0),
-        phase.down_increase_ms?.max(0.0),
-    );
-    let own_ms = match bloated {
-        Bloated::Down => down_ms,
-        Bloated::Up => up_ms,
+pub(crate) fn is_grade_right(seen_ms: f64, true_ms: f64) -> bool {
+    let slack_ms = (true_ms * BOUNDARY_SHARE).max(BOUNDARY_MS);
+    [true_ms - slack_ms, true_ms, true_ms + slack_ms]
+        .into_iter()
+        .any(|increase_ms| grade(increase_ms) == grade(seen_ms))
+}
+
+/// The share of the increase that is upstream: by the emulator, and by the product. `None` where there is too little.
+#[must_use]
+pub(crate) fn up_shares(figures: &PhaseFigures) -> Option<(f64, f64)> {
+    let share = |up_ms: f64, down_ms: f64| {
+        let (up_ms, down_ms) = (up_ms.max(0.0), down_ms.max(0.0));
+        (up_ms + down_ms > 0.0).then(|| up_ms / (up_ms + down_ms))
     };
-    (up_ms + down_ms > 0.0).then(|| own_ms / (up_ms + down_ms))
+    if figures.increase_ms < ATTRIBUTABLE_MS {
+        return None;
+    }
+    Some((
+        share(
+            figures.queue_up_ms.unwrap_or(0.0),
+            figures.queue_down_ms.unwrap_or(0.0),
+        )?,
+        share(figures.up_ms?, figures.down_ms?)?,
+    ))
 }
 
-/// Whether that share is enough.
+/// Whether one-sided bloat was attributed to its side; `None` where it was not one-sided.
 #[must_use]
-pub(crate) fn is_attributed(share: f64) -> bool {
-    share > ATTRIBUTION_SHARE
+pub(crate) fn is_attributed(figures: &PhaseFigures) -> Option<bool> {
+    let (true_share, said_share) = up_shares(figures)?;
+    if true_share > ONE_SIDED_SHARE {
+        Some(said_share > ATTRIBUTED_SHARE)
+    } else if true_share < 1.0 - ONE_SIDED_SHARE {
+        Some(said_share < 1.0 - ATTRIBUTED_SHARE)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -66,30 +84,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tolerance_is_five_ms_or_a_tenth() {
-        assert!(agrees(14.9, 10.0) && !agrees(15.1, 10.0));
-        assert!(agrees(221.0, 201.0) && !agrees(222.0, 201.0));
+    fn grades_follow_the_published_table() {
+        assert_eq!(
+            [4.9, 5.0, 30.0, 199.9, 400.0].map(grade),
+            ["A+", "A", "B", "C", "F"]
+        );
     }
 
     #[test]
-    fn a_neighbours_grade_counts_only_near_the_boundary() {
-        assert_eq!(grade(60.0), "C");
-        assert!(is_grade_of("C", 58.0) && is_grade_of("B", 58.0));
-        assert!(!is_grade_of("C", 50.0) && !is_grade_of("A", 50.0));
-        assert!(is_grade_of("D", 195.0) && !is_grade_of("D", 190.0));
+    fn an_increase_may_be_off_by_a_tenth_or_five_milliseconds() {
+        assert!(agree(6.0, 1.0) && !agree(6.1, 1.0));
+        assert!(agree(220.0, 200.0) && !agree(221.0, 200.0));
     }
 
     #[test]
-    fn what_is_negative_takes_nothing_from_the_other_direction() {
-        let phase = PhaseReading {
-            increase_ms: 99.0,
-            grade: None,
-            up_increase_ms: Some(-1.0),
-            down_increase_ms: Some(100.0),
-            goodput_down_mbps: None,
-            goodput_up_mbps: None,
+    fn the_neighbours_grade_is_right_only_near_a_boundary() {
+        assert!(is_grade_right(201.0, 195.0));
+        assert!(!is_grade_right(201.0, 190.0));
+        assert!(is_grade_right(4.0, 6.0));
+    }
+
+    #[test]
+    fn bloat_on_one_side_must_be_attributed_to_it() {
+        let figures = PhaseFigures {
+            increase_ms: 200.0,
+            queue_up_ms: Some(200.0),
+            queue_down_ms: Some(0.1),
+            up_ms: Some(170.0),
+            down_ms: Some(30.0),
+            ..PhaseFigures::default()
         };
-        assert_eq!(attribution(&phase, Bloated::Down), Some(1.0));
-        assert_eq!(attribution(&phase, Bloated::Up), Some(0.0));
+        assert_eq!(is_attributed(&figures), Some(false));
+        let said = PhaseFigures {
+            up_ms: Some(195.0),
+            down_ms: Some(5.0),
+            ..figures
+        };
+        assert_eq!(is_attributed(&said), Some(true));
+        let both = PhaseFigures {
+            queue_down_ms: Some(90.0),
+            ..figures
+        };
+        assert_eq!(is_attributed(&both), None);
     }
 }

@@ -19,7 +19,6 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 pub(crate) use count::Counts;
-pub(crate) use step::install_page_packages;
 use step::{STEPS, Step};
 
 use crate::process::output;
@@ -34,15 +33,16 @@ pub(crate) fn build_daemon() -> Result<()> {
         .context("the daemon doesn't build")
 }
 
-/// Builds the terminal client as users get it.
+/// Builds the daemon and the terminal client as users get them.
 ///
 /// # Errors
-/// When it doesn't build.
-pub(crate) fn build_client() -> Result<()> {
-    let mut command = step::cargo(&["build", "--locked", "--release", "--package", "bufferbloat"]);
-    output(&mut command, step::BUILD_LIMIT)
+/// When one doesn't build.
+pub(crate) fn build_product() -> Result<()> {
+    build_daemon()?;
+    let mut client = step::cargo(&["build", "--locked", "--release", "--package", "bufferbloat"]);
+    output(&mut client, step::BUILD_LIMIT)
         .map(drop)
-        .context("the terminal client doesn't build")
+        .context("the client doesn't build")
 }
 
 /// Runs the steps (all, or the named ones), printing as it goes; fails when anything failed.

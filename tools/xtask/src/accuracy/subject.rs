@@ -1,0 +1,170 @@
+//! The product on a line: the page in Chromium or the terminal client, and the figures of its report.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use linklab::{Line, NODE_ADDRESS, NODE_ADDRESS_V6};
+use serde_json::Value;
+
+use super::matrix::Case;
+use super::record::{Instrument, PhaseFigures, Record};
+use super::watch::Watch;
+use crate::daemon::{Daemon, Place};
+use crate::lab::page;
+use crate::process::capture;
+use crate::workspace;
+
+/// A test takes 40 s; connecting, the last answers and the report the rest.
+const CLIENT_LIMIT: Duration = Duration::from_secs(120);
+/// When the graded phases count, seconds since the start.
+const GRADED_S: [(&str, f64, f64); 3] = [
+    ("download", 10.0, 20.0),
+    ("upload", 25.0, 35.0),
+    ("bidirectional", 36.5, 40.0),
+];
+
+/// What a scenario changes about the programs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conditions {
+    /// Environment of the page's runner.
+    pub(crate) page_environment: Vec<(&'static str, &'static str)>,
+}
+
+/// Runs one test.
+///
+/// # Errors
+/// When the node or the test fails.
+pub(crate) fn measure(
+    case: &Case,
+    instrument: Instrument,
+    line: &Line,
+    watch: &Watch,
+    folder: &Path,
+    conditions: &Conditions,
+) -> Result<Record> {
+    let daemon = Daemon::start(Place::Lab(line), folder)?;
+    let report = test(case, instrument, line, &daemon, folder, conditions)?;
+    daemon.stop()?;
+    record(case, instrument, watch, &report)
+}
+
+/// Runs one test against a node that is there.
+fn test(
+    case: &Case,
+    instrument: Instrument,
+    line: &Line,
+    daemon: &Daemon,
+    folder: &Path,
+    conditions: &Conditions,
+) -> Result<Value> {
+    let url = if case.is_ipv6 {
+        daemon
+            .url()
+            .replace(NODE_ADDRESS, &format!("[{NODE_ADDRESS_V6}]"))
+    } else {
+        daemon.url().to_owned()
+    };
+    match instrument {
+        Instrument::Truth => bail!("the truth is no subject"),
+        Instrument::Page => {
+            let mut node = line.at_home("node");
+            node.envs(conditions.page_environment.iter().copied());
+            page::run_test(node, &url, folder)
+        }
+        Instrument::Client => {
+            let program = workspace::target().join("release/bufferbloat");
+            let mut command = line.at_home(&program.to_string_lossy());
+            command.args(["test", "--json", "--quiet", &url]);
+            let captured = capture(&mut command, CLIENT_LIMIT)?;
+            std::fs::write(folder.join("report.json"), &captured.stdout)?;
+            serde_json::from_str(&captured.stdout).with_context(|| {
+                format!(
+                    "the client printed no report ({:?}): {}",
+                    captured.status,
+                    captured.stderr.trim()
+                )
+            })
+        }
+    }
+}
+
+fn record(case: &Case, instrument: Instrument, watch: &Watch, report: &Value) -> Result<Record> {
+    // The client may put the report beside what it knows besides.
+    let report = report.get("report").unwrap_or(report);
+    let number = |pointer: &str| {
+        report
+            .pointer(pointer)
+            .and_then(Value::as_f64)
+            .with_context(|| format!("the report has no number at {pointer}"))
+    };
+    let text = |pointer: &str| {
+        report
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .with_context(|| format!("the report has no text at {pointer}"))
+    };
+    let start_s = unix_s(text("/started_at")?)?;
+    let mut phases = [PhaseFigures::default(); 3];
+    for (figures, (phase, from_s, to_s)) in phases.iter_mut().zip(GRADED_S) {
+        let at = |name: &str| number(&format!("/phases/{phase}/{name}")).ok();
+        *figures = PhaseFigures {
+            increase_ms: number(&format!("/phases/{phase}/latency_increase_ms"))?,
+            up_ms: at("up_increase_ms"),
+            down_ms: at("down_increase_ms"),
+            goodput_down_mbps: at("goodput_down_mbps"),
+            goodput_up_mbps: at("goodput_up_mbps"),
+            ..PhaseFigures::default()
+        };
+        watch.fill(figures, start_s + from_s, start_s + to_s);
+    }
+    let [download, upload, bidirectional] = phases;
+    let reasons = report
+        .pointer("/confidence/reasons")
+        .and_then(Value::as_array)
+        .context("the report has no reasons")?
+        .iter()
+        .map(|reason| {
+            format!(
+                "{} {:.1} {}",
+                reason["code"].as_str().unwrap_or("?"),
+                reason["value"].as_f64().unwrap_or(f64::NAN),
+                reason["unit"].as_str().unwrap_or("?"),
+            )
+        })
+        .collect();
+    Ok(Record {
+        case: case.spec.name.clone(),
+        instrument,
+        repetition: 0,
+        ended_unix_s: 0,
+        idle_ms: number("/idle_latency_ms")?,
+        download,
+        upload,
+        bidirectional,
+        settled: None,
+        total_grade: text("/total_grade")?.to_owned(),
+        reasons,
+    })
+}
+
+/// Seconds since 1970 of an RFC 3339 time, as GNU date reads it.
+fn unix_s(rfc3339: &str) -> Result<f64> {
+    let mut date = std::process::Command::new("date");
+    date.args(["--date", rfc3339, "+%s.%N"]);
+    let text = crate::process::output(&mut date, Duration::from_secs(10))?;
+    text.trim()
+        .parse()
+        .with_context(|| format!("date made {text} of {rfc3339}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_is_read_to_the_millisecond() {
+        let seconds = unix_s("2026-11-24T10:00:00.250Z").expect("a time");
+        assert!((seconds - 1_795_514_400.25).abs() < 1e-3, "{seconds}");
+    }
+}
