@@ -13,13 +13,16 @@ use super::config::{
 };
 use super::supervisor::{self, End};
 use super::tls::Pair;
-use super::{log, os_error};
+use super::{log, os_error, test_certificate};
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
 /// The subcommand that prints what is in force; an upgrade asks the new program by it.
 pub(super) const CHECK_CONFIG: &str = "check-config";
 const SAMPLE_CONFIG: &str = "sample-config";
+const MAKE_TEST_CERTIFICATE: &str = "make-test-certificate";
+const FOLDER: &str = "folder";
+const NAMES: &str = "names";
 /// What is read when nobody names a file, where it exists.
 const DEFAULT_FILE: &str = "/etc/libreqos-bufferbloat/config.toml";
 /// What `clap` exits with for a wrong command line; a wrong configuration is the same fault.
@@ -38,6 +41,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     if matches.subcommand_name() == Some(SAMPLE_CONFIG) {
         return print(&sample_toml());
+    }
+    if let Some((MAKE_TEST_CERTIFICATE, arguments)) = matches.subcommand() {
+        return make_test_certificate(arguments);
     }
     let loaded = match configuration(&matches) {
         Ok(loaded) => loaded,
@@ -67,6 +73,30 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn make_test_certificate(arguments: &ArgMatches) -> ExitCode {
+    let folder = arguments.get_one::<String>(FOLDER);
+    let folder = PathBuf::from(folder.map_or("certificates", String::as_str));
+    let names: Vec<String> = match arguments.get_many::<String>(NAMES) {
+        Some(names) => names.cloned().collect(),
+        None => ["localhost", "127.0.0.1", "::1"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(Some(host_name()).filter(|name| name != "localhost"))
+            .collect(),
+    };
+    if let Err(fault) = test_certificate::make(&folder, &names) {
+        os_error::complain(&fault);
+        return ExitCode::FAILURE;
+    }
+    let file = |name: &str| folder.join(name).display().to_string();
+    print(&format!(
+        "Made for {}. Browsers will warn of it.\n\n    bufferbloatd --ssl-certfile {} --ssl-keyfile {}\n",
+        names.join(", "),
+        file(test_certificate::CERTIFICATE),
+        file(test_certificate::KEY),
+    ))
 }
 
 /// A reader that has seen enough (`head`) is no error.
@@ -105,6 +135,18 @@ fn command() -> Command {
         .subcommand(
             Command::new(CHECK_CONFIG)
                 .about("Print the effective configuration with the source of each value, or what is wrong with it"),
+        )
+        .subcommand(
+            Command::new(MAKE_TEST_CERTIFICATE)
+                .about("Make a certificate for trying HTTPS out, signed by itself")
+                .arg(
+                    Arg::new(FOLDER)
+                        .default_value("certificates")
+                        .help("Where to write certificate.pem and key.pem"),
+                )
+                .arg(Arg::new(NAMES).num_args(0..).help(
+                    "Host names and addresses that it is for [default: localhost and this host's name]",
+                )),
         )
         .subcommand(Command::new(SAMPLE_CONFIG).about("Print a configuration file with every key, commented"))
         .arg(config)

@@ -23,6 +23,7 @@ pub mod scheme;
 pub mod scoreboard;
 pub mod serve;
 pub mod supervisor;
+pub mod test_certificate;
 pub mod tls;
 pub mod token;
 pub mod visitor;
