@@ -20,6 +20,7 @@
 //! know what the programs at the two ends do.
 
 mod arguments;
+pub mod check;
 mod device;
 pub mod ending;
 mod error;
