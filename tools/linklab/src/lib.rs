@@ -27,6 +27,7 @@ mod error;
 mod flow;
 mod line;
 mod namespace;
+mod priority;
 mod pump;
 mod record;
 mod spec;
