@@ -98,6 +98,18 @@ pub(crate) fn measure_on(line: &dyn TwoEnds, address: &str) -> Result<Seen> {
     })
 }
 
+/// A download alone: five seconds of rest, then fifteen of load.
+///
+/// # Errors
+/// When a program on the line fails.
+pub(crate) fn download_on(line: &dyn TwoEnds, address: &str) -> Result<LoadedPhase> {
+    let _server = start_iperf_server(line)?;
+    let idle_latency_ms = ping(line, address, IDLE_S)?
+        .median_ms()
+        .context("the idle line answered no ping")?;
+    loaded(line, address, Load::Down, idle_latency_ms)
+}
+
 fn loaded(
     line: &dyn TwoEnds,
     address: &str,
