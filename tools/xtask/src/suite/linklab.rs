@@ -10,6 +10,7 @@ use rustix::process::{Signal, kill_process};
 
 use super::count::Counts;
 use super::prerequisites;
+use super::step::{BUILD_LIMIT, cargo};
 use crate::ending;
 use crate::lab::line::{Line, LineShape, NODE_ADDRESS};
 use crate::lab::{self, TwoEnds, truth};
@@ -77,13 +78,20 @@ fn same_as_tbf() -> Result<String> {
     Ok(text)
 }
 
-/// A chore with a line that is told to stop, and one that is killed.
+/// Lines of programs that are told to stop, and of one that is killed.
 fn leaves_nothing() -> Result<String> {
+    output(
+        &mut cargo(&["build", "--locked", "--package", "linklab"]),
+        BUILD_LIMIT,
+    )?;
+    // Beside this program, in the folder of debug builds.
+    let program = std::env::current_exe()
+        .context("this program's own file")?
+        .with_file_name("linklab");
     let name_of = |process: u32| format!("linklab-{process}-");
     let start = || -> Result<Group> {
-        let program = std::env::current_exe().context("this program's own file")?;
-        let mut command = Command::new(program);
-        command.args(["lab", "run", "--", "sleep", "60"]);
+        let mut command = Command::new(&program);
+        command.args(["run", "--", "sleep", "60"]);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -106,7 +114,7 @@ fn leaves_nothing() -> Result<String> {
         .context("a killed process stays")?;
     ensure!(
         namespaces()?.contains(&name_of(id)),
-        "a killed chore's namespaces went by themselves: this test shows nothing"
+        "a killed program's namespaces went by themselves: this test shows nothing"
     );
     drop(linklab::Line::create(&LineSpec::default())?);
     wait_for_namespaces(&name_of(id), false).context("after SIGKILL and another line")?;
