@@ -13,6 +13,7 @@ use crate::message::test::Phase;
 use crate::simulate::household::run as household_run;
 use crate::simulate::line::{LineConfig, Run, run};
 use crate::simulate::link::LinkConfig;
+use crate::simulate::queue::{CoDelConfig, FqCoDelConfig, QueueConfig};
 
 fn line(down: (u64, u64), up: (u64, u64), seed: u64) -> LineConfig {
     let link = |(mbps, queue_ms)| {
@@ -202,4 +203,41 @@ fn the_same_household_behind_short_queues_is_well() {
     }
     assert!(household.stability.expect("probes") > 95.0);
     assert!(household.overall_grade <= Some(Grade::A), "{household:?}");
+}
+
+#[test]
+fn managed_queues_hold_the_latency_near_their_target() {
+    for queue in [
+        QueueConfig::CoDel(CoDelConfig::RFC),
+        QueueConfig::FqCoDel(FqCoDelConfig::RFC),
+    ] {
+        let mut config = line((50, 1), (10, 1), 21);
+        config.down.queue = queue;
+        config.up.queue = queue;
+        let (_, report) = test(&config);
+        for (phase, computed) in graded(&report) {
+            let increase_ms = computed.latency_increase_ms.expect("computed");
+            println!("{phase:?} with {queue:?}: {increase_ms:.1} ms");
+            // Four flows under CoDel swing around its target of 5 ms; a probe has a queue of its own under FQ-CoDel and
+            // waits for a few frames, of 1.2 ms each way up.
+            let most_ms = match queue {
+                QueueConfig::FqCoDel(_) => 10.0,
+                _ => 40.0,
+            };
+            assert!(
+                increase_ms < most_ms,
+                "{phase:?} on {config:?}: {computed:?}"
+            );
+        }
+        let goodput = report
+            .phases
+            .download
+            .as_ref()
+            .expect("ran")
+            .goodput_down_mbps;
+        assert!(
+            goodput > Some(40.0),
+            "{goodput:?} Mbit/s of 50 with {queue:?}"
+        );
+    }
 }

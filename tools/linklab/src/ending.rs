@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -15,6 +16,9 @@ use signal_hook::iterator::Signals;
 
 /// Exit status of a chore that was told to stop, as shells have it for SIGINT.
 const INTERRUPTED: i32 = 130;
+
+/// Longer than the making of a namespace that a signal met half done.
+const SETTLING: Duration = Duration::from_millis(200);
 
 /// One thing to end.
 #[derive(Clone, Debug)]
@@ -81,8 +85,13 @@ pub fn end_everything_on_signals() -> Result<()> {
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             eprintln!("Stopping (signal {signal}): ending what was started.");
-            let endings: Vec<Ending> = lock().endings.values().rev().cloned().collect();
-            endings.iter().for_each(Ending::carry_out);
+            // Held until the end: nothing new begins meanwhile.
+            let registry = lock();
+            let endings = || registry.endings.values().rev();
+            endings().for_each(Ending::carry_out);
+            // What was being made when the signal came is there only now.
+            thread::sleep(SETTLING);
+            endings().for_each(Ending::carry_out);
             std::process::exit(INTERRUPTED);
         }
     });

@@ -20,12 +20,14 @@
 //! know what the programs at the two ends do.
 
 mod arguments;
+pub mod check;
 mod device;
 pub mod ending;
 mod error;
 mod flow;
 mod line;
 mod namespace;
+mod priority;
 mod pump;
 mod record;
 mod spec;

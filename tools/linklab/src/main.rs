@@ -9,7 +9,7 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use linklab::ending::{Ending, end_everything_on_signals};
-use linklab::{Line, LineArguments};
+use linklab::{Line, LineArguments, check};
 
 #[derive(Parser)]
 #[command(
@@ -36,6 +36,12 @@ enum Command {
         /// The command; LINKLAB_FAR and LINKLAB_FAR_V6 hold the far end's addresses
         #[arg(last = true, required = true)]
         command: Vec<String>,
+    },
+    /// Measure the emulator itself and print what was asked and what came; exit 1 when they are too far apart
+    Check {
+        /// Try this rate, in Mbit/s (may be repeated); 10, 100, 300 and 500 when absent
+        #[arg(long, value_name = "MBPS")]
+        rate: Vec<f64>,
     },
     /// Print a line as TOML, to begin a file of one's own with
     Show {
@@ -74,6 +80,15 @@ fn run(command: &Command) -> Result<ExitCode> {
         } => {
             end_everything_on_signals()?;
             run_command(line, far.as_deref(), record, command)
+        }
+        Command::Check { rate } => {
+            end_everything_on_signals()?;
+            let rates = if rate.is_empty() {
+                check::RATES_MBPS
+            } else {
+                rate
+            };
+            Ok(print_figures(&check::run(rates)?))
         }
         Command::Show { line } => {
             print!("{}", toml::to_string(&line.spec()?)?);
@@ -126,4 +141,27 @@ fn run_command(
     line.finish()?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+fn print_figures(figures: &[check::Figure]) -> ExitCode {
+    println!(
+        "{:<62} {:>10} {:>10}  {:>8}",
+        "what", "asked", "got", "allowed"
+    );
+    for figure in figures {
+        println!(
+            "{:<62} {:>10.3} {:>10.3} ±{:>8.3} {:<6} {}",
+            figure.name,
+            figure.asked,
+            figure.got,
+            figure.allowed,
+            figure.unit,
+            if figure.holds() { "ok" } else { "TOO FAR" }
+        );
+    }
+    if figures.iter().all(check::Figure::holds) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

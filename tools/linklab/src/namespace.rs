@@ -27,16 +27,15 @@ impl Namespace {
     /// When the system refuses.
     pub(crate) fn create(number: u32, end: &str) -> Result<Self> {
         let name = format!("{PREFIX}{}-{number}-{end}", std::process::id());
+        // First its end, then its making: a signal between the two must find it.
+        let ends = Ending::Namespace(name.clone()).register();
         run(Command::new("ip").args(["netns", "add", &name])).map_err(|error| {
             Error::refused(
                 "a network namespace could not be made (it needs root and a kernel with namespaces)",
                 error,
             )
         })?;
-        let namespace = Self {
-            _ends: Ending::Namespace(name.clone()).register(),
-            name,
-        };
+        let namespace = Self { name, _ends: ends };
         namespace.ip("link set lo up")?;
         Ok(namespace)
     }

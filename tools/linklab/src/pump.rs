@@ -17,7 +17,7 @@ use rustix::fd::OwnedFd;
 use crate::device::{Device, Frame};
 use crate::error::{Error, Result};
 use crate::flow::flow_of;
-use crate::namespace::run;
+use crate::priority;
 use crate::record::{BIN, Row};
 use crate::statistics::{Counters, Snapshot};
 
@@ -27,9 +27,6 @@ const READ_BATCH: usize = 32;
 const SPARE_MAX: usize = 4_096;
 /// Requests that may wait for a thread.
 const REQUESTS_MAX: usize = 16;
-/// The thread's priority under SCHED_FIFO: above anything that has none, and below what others may find important.
-const PRIORITY: &str = "10";
-
 /// What a line asks of a direction's thread.
 enum Request {
     Snapshot(Sender<Snapshot>),
@@ -78,16 +75,13 @@ impl Direction {
         let thread = std::thread::Builder::new()
             .name(name)
             .spawn(move || {
-                let thread_id = rustix::thread::gettid().as_raw_nonzero().get();
                 // The starter waits for it.
-                let _ = ready.send(thread_id);
+                let _ = ready.send(rustix::thread::gettid());
                 Pump::new(parts, receiver, waker).run();
             })
             .map_err(|error| Error::refused("a thread", error))?;
-        let thread_id = started.recv().map_err(|_| Error::Ended)?.to_string();
-        let is_realtime =
-            run(std::process::Command::new("chrt").args(["--fifo", "--pid", PRIORITY, &thread_id]))
-                .is_ok();
+        let thread_id = started.recv().map_err(|_| Error::Ended)?;
+        let is_realtime = priority::raise(thread_id, priority::PACKETS);
         Ok(Self {
             requests,
             wake,

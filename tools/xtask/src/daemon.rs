@@ -11,7 +11,8 @@ use rustix::process::{Signal, kill_process};
 use serde::Deserialize;
 
 use crate::ending;
-use crate::lab::line::{Line, NODE_ADDRESS};
+use crate::lab::TwoEnds;
+use crate::lab::line::NODE_ADDRESS;
 use crate::process::Group;
 use crate::workspace;
 
@@ -26,9 +27,7 @@ pub(crate) enum Place<'a> {
     /// On this machine, reached by loopback.
     Loopback,
     /// At a line's far end.
-    Node(&'a Line),
-    /// At the far end of a line of the emulator.
-    Lab(&'a linklab::Line),
+    Node(&'a dyn TwoEnds),
 }
 
 /// A running daemon; killed with all its children when dropped.
@@ -60,7 +59,6 @@ impl Daemon {
         let mut command = match place {
             Place::Loopback => Command::new(&program),
             Place::Node(line) => line.at_node(&program.to_string_lossy()),
-            Place::Lab(line) => line.at_node(&program.to_string_lossy()),
         };
         let log_file = File::create(&log).with_context(|| log.display().to_string())?;
         command
@@ -90,7 +88,6 @@ impl Daemon {
         let host = match place {
             Place::Loopback => Ipv4Addr::LOCALHOST.to_string(),
             Place::Node(_) => NODE_ADDRESS.to_owned(),
-            Place::Lab(_) => linklab::NODE_ADDRESS.to_owned(),
         };
         Ok(Self {
             group,

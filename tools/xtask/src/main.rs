@@ -44,7 +44,12 @@ enum Chore {
     Licences,
     /// Build the Debian package from the release daemon; prints where it is
     Deb,
-    /// Run a node and a command at the two ends of an emulated line (root only)
+    /// The link emulator with a node at its far end (root only)
+    Lab {
+        #[command(subcommand)]
+        action: LabAction,
+    },
+    /// Run a node and a command at the two ends of a line out of the kernel's bridge and TBF (root only)
     Line {
         #[command(flatten)]
         line: LineArguments,
@@ -66,6 +71,12 @@ enum Chore {
     Isolation,
 }
 
+#[derive(Subcommand)]
+enum LabAction {
+    /// Run a command at the home end; the exit code is the command's
+    Run(Box<lab::RunArguments>),
+}
+
 fn main() -> ExitCode {
     match run(Arguments::parse().chore) {
         Ok(code) => code,
@@ -83,6 +94,9 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Tidy => Ok(suite::tidy::print()),
         Chore::Licences => suite::licences::print(),
         Chore::Deb => deb::print(),
+        Chore::Lab {
+            action: LabAction::Run(arguments),
+        } => lab::run_on_linklab(&arguments),
         Chore::Line { line, command } => lab::run_command(line, &command),
         Chore::Accuracy { arguments } => accuracy::run(&arguments),
         Chore::Isolation => {

@@ -151,7 +151,7 @@ impl<P> FqCoDel<P> {
     }
 
     /// The queue of a flow: the finalizer of MurmurHash3 over its number, as good a hash as one of 64 bits needs.
-    fn queue_of(&self, flow: u64) -> usize {
+    pub(super) fn queue_of(&self, flow: u64) -> usize {
         let mut hash = flow ^ self.perturbation;
         hash = (hash ^ (hash >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
         hash = (hash ^ (hash >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);

@@ -6,6 +6,8 @@
 mod codel;
 mod drop_tail;
 mod fq_codel;
+#[cfg(test)]
+mod fq_codel_tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -43,7 +43,7 @@ pub(crate) fn measure(
     folder: &Path,
     conditions: &Conditions,
 ) -> Result<Record> {
-    let daemon = Daemon::start(Place::Lab(line), folder)?;
+    let daemon = Daemon::start(Place::Node(line), folder)?;
     let report = test(case, instrument, line, &daemon, folder, conditions)?;
     daemon.stop()?;
     record(case, instrument, watch, &report)

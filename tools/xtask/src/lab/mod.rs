@@ -1,6 +1,7 @@
 //! The link lab: a line whose rate and queue are known, between a home and a node, out of network namespaces.
 //!
-//! Needs root and the kernel's veth, bridge and TBF; owns no statistics beyond what it checks itself with.
+//! Two kinds of line: `linklab`'s, whose queue and true delay are known, and one out of the kernel's bridge and TBF, with
+//! which the former is compared. Needs root; owns no statistics beyond what it checks itself with.
 
 pub(crate) mod line;
 pub(crate) mod page;
@@ -14,6 +15,34 @@ use anyhow::{Context, Result};
 use crate::daemon::{Daemon, Place};
 use crate::{suite, workspace};
 use line::{Line, LineShape};
+
+/// Whatever has a home at one end and a node at the other.
+pub(crate) trait TwoEnds {
+    /// A command at the home end.
+    fn at_home(&self, program: &str) -> Command;
+    /// A command at the node's end.
+    fn at_node(&self, program: &str) -> Command;
+}
+
+impl TwoEnds for Line {
+    fn at_home(&self, program: &str) -> Command {
+        Self::at_home(self, program)
+    }
+
+    fn at_node(&self, program: &str) -> Command {
+        Self::at_node(self, program)
+    }
+}
+
+impl TwoEnds for linklab::Line {
+    fn at_home(&self, program: &str) -> Command {
+        Self::at_home(self, program)
+    }
+
+    fn at_node(&self, program: &str) -> Command {
+        Self::at_node(self, program)
+    }
+}
 
 /// The line's properties on the command line.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -58,6 +87,61 @@ pub(crate) fn run_command(arguments: LineArguments, command: &[String]) -> Resul
         .with_context(|| format!("{program} could not be run"))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     daemon.stop()?;
+    Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+/// What `lab run` is told.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    line: linklab::LineArguments,
+    /// Where to write the true queueing delay of each 100 ms, as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<std::path::PathBuf>,
+    /// Where to write what the line did altogether, as JSON
+    #[arg(long, value_name = "FILE")]
+    summary: Option<std::path::PathBuf>,
+    /// The command to run at the home end; BUFFERBLOAT_URL holds the node's address
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// Runs a node at the far end of an emulated line and a command at its home end; the exit code is the command's.
+///
+/// # Errors
+/// When the line can't be made, the node doesn't start, or the command can't be run.
+pub(crate) fn run_on_linklab(arguments: &RunArguments) -> Result<ExitCode> {
+    suite::build_daemon()?;
+    let mut line = linklab::Line::create(&arguments.line.spec()?)?;
+    if let Some(file) = &arguments.csv {
+        let csv = std::fs::File::create(file).with_context(|| file.display().to_string())?;
+        line.record(std::io::BufWriter::new(csv))?;
+    }
+    let folder = workspace::scratch(&format!("lab-{}", std::process::id()))?;
+    let daemon = Daemon::start(Place::Node(&line), &folder)?;
+    let (program, words) = arguments
+        .command
+        .split_first()
+        .context("no command was given")?;
+    let status = line
+        .at_home(program)
+        .args(words)
+        .env("BUFFERBLOAT_URL", daemon.url())
+        .status()
+        .with_context(|| format!("{program} could not be run"))?;
+    let statistics = line.statistics()?;
+    daemon.stop()?;
+    if let Some(file) = &arguments.summary {
+        let summary = serde_json::json!({
+            "line": line.spec(),
+            "is_realtime": line.is_realtime(),
+            "statistics": statistics,
+        });
+        std::fs::write(file, serde_json::to_string_pretty(&summary)? + "\n")
+            .with_context(|| file.display().to_string())?;
+    }
+    line.finish()?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(1)))
 }
 

@@ -77,9 +77,9 @@ pub(crate) fn check_saturation(
 /// Says both when they are too far apart.
 pub(crate) fn check_increase(report: &Value, phase: &str, truth: &Truth) -> Result<String> {
     let true_phase: &LoadedPhase = match phase {
-        "download" => &truth.download,
-        "upload" => &truth.upload,
-        "bidirectional" => &truth.bidirectional,
+        "download" => &truth.seen.download,
+        "upload" => &truth.seen.upload,
+        "bidirectional" => &truth.seen.bidirectional,
         _ => bail!("{phase} is not a loaded phase"),
     };
     let seen = number(report, &format!("/phases/{phase}/latency_increase_ms"))?;

@@ -5,6 +5,7 @@ mod browser;
 mod count;
 mod fuzz;
 pub(crate) mod licences;
+mod linklab;
 mod netns;
 mod packaging;
 pub(crate) mod prerequisites;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::count::{Counts, Runner};
-use super::{advisories, browser, fuzz, licences, netns, packaging, prerequisites, programs, tidy};
+use super::{
+    advisories, browser, fuzz, licences, linklab, netns, packaging, prerequisites, programs, tidy,
+};
 use crate::process::{show, words};
 use crate::workspace;
 
@@ -83,6 +85,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "browser",
         purpose: "the page in Chromium against the real daemon",
         run: browser::run,
+    },
+    Step {
+        name: "linklab",
+        purpose: "the link emulator: asked and got, against the kernel's TBF, and what it leaves behind",
+        run: linklab::run,
     },
     Step {
         name: "netns",
