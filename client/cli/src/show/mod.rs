@@ -6,5 +6,6 @@ pub(crate) mod live;
 #[cfg(test)]
 mod sample;
 pub(crate) mod style;
+pub(crate) mod svg;
 pub(crate) mod table;
 pub(crate) mod words;
