@@ -140,6 +140,8 @@ pub enum CloseReason {
     IdleTimeout,
     /// Not a byte of a request, or of the rest of its head, came in time.
     HeadTimeout,
+    /// The transport's handshake failed, or was not done in time. A connection never says this itself.
+    HandshakeFailed,
     /// The peer moved no byte for [`Patience::inactivity`].
     InactivityTimeout,
     /// The peer did not read what was waiting for it.

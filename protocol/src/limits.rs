@@ -18,6 +18,13 @@ pub const HTTP_COLLECTED_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const DOWNLOAD_BYTES_MAX: u64 = 1 << 40;
 /// A head must be whole this long after its first byte (or after the connection opened); then 408.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A TLS handshake must be done this long after the connection opened.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Handshakes that a loop goes on with in one turn: a signature takes some 40 µs with an elliptic key and a millisecond with
+/// an RSA one, and whatever else is ready waits for it.
+pub const TLS_HANDSHAKES_PER_TURN: usize = 4;
+/// New keys that a peer may ask for on one connection. A key lasts for hundreds of gigabytes.
+pub const TLS_KEY_UPDATES_MAX: u32 = 32;
 /// A connection that is told to close before its first request may still bring one for this long after it opened: it was
 /// accepted, so its client does not know that it is too late.
 pub const HTTP_FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);

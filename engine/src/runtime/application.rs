@@ -9,6 +9,7 @@ use protocol::connection::{CloseReason, Connection, Event, Patience};
 use protocol::time::Instant;
 
 use super::sys::tcp::{self, TcpInfo};
+use super::tls::{Acceptor, Connector};
 use super::transport::Transport;
 
 /// A program on a loop: the node, or a client.
@@ -35,6 +36,16 @@ pub trait Application {
     /// How long the connections of peers that connected wait for them.
     fn patience(&self) -> Patience {
         Patience::default()
+    }
+
+    /// With what the peers of listener number `listener` are to make a TLS handshake; `None` speaks plain.
+    fn acceptor(&self, _: usize) -> Option<&Acceptor> {
+        None
+    }
+
+    /// With what a TLS handshake is to be made on the connection that `session` was asked for with; `None` speaks plain.
+    fn connector(&self, _: &Self::Session) -> Option<&Connector> {
+        None
     }
 
     /// The next connection to open, if one is wanted now. Asked in every turn.
@@ -78,6 +89,15 @@ pub trait Application {
         session: Self::Session,
         reason: CloseReason,
     );
+
+    /// A peer makes a request on a connection that carries many at a time (HTTP/2), whose session is given. Returns what to keep
+    /// for it: from here to [`Application::handle_stream_closed`] the stream is like a connection of its own. `None` refuses.
+    fn handle_stream(&mut self, _: Instant, _: &mut Self::Session) -> Option<Self::Session> {
+        None
+    }
+
+    /// A stream is over and its session with it; its connection may go on.
+    fn handle_stream_closed(&mut self, _: &mut Context<'_>, _: Self::Session, _: CloseReason) {}
 
     /// Every [`TICK`].
     fn handle_tick(&mut self, now: Instant, counters: &Counters) -> Directive;
@@ -159,7 +179,7 @@ impl Context<'_> {
         self.transport.stamp_arrivals()
     }
 
-    /// Ends the connection at once: what waits to be sent is dropped, and the peer sees a reset.
+    /// Ends the connection at once: what waits to be sent is dropped, and the peer sees a reset. A stream ends alone.
     pub fn abort(&mut self) {
         *self.is_aborted = true;
     }

@@ -1,15 +1,24 @@
 //! A driver pumps one transport against one connection: input in, events to the application, output out, until the
 //! socket has no more to give or to take, or the budget is used up.
 
+mod encrypted;
+mod streams;
+
 use std::io;
 use std::net::SocketAddr;
 
-use protocol::connection::{CloseReason, Connection, Event, Patience, Receive};
+use protocol::connection::{
+    CloseReason, Connection, Event, Filler, FillerLayout, Patience, Receive,
+};
+use protocol::limits::TLS_HANDSHAKE_TIMEOUT;
 use protocol::time::Instant;
 
 use super::application::{Application, Context};
+use super::frames::FrameBlock;
 use super::payload::Payload;
+use super::tls::RecordBuffers;
 use super::transport::Transport;
+use streams::Exchange;
 
 /// Most bytes that one connection moves before the others get their turn, each way. It bounds how long a latency probe waits
 /// behind a bulk flow of the same loop: 128 KiB take some 25 µs from the page cache.
@@ -33,6 +42,8 @@ pub(super) struct Workspace<'a> {
     pub(super) payload: Option<&'a Payload>,
     pub(super) read_buffer: &'a mut [u8],
     pub(super) scratch: &'a mut Vec<u8>,
+    pub(super) frames: &'a mut Option<FrameBlock>,
+    pub(super) records: &'a mut RecordBuffers,
 }
 
 /// How a drive ended.
@@ -44,6 +55,17 @@ pub(super) enum Outcome {
     Unfinished,
     /// The connection is over.
     Closed(CloseReason),
+}
+
+/// What has come about so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The connection is being made.
+    Connecting,
+    /// The connection stands; TLS does not yet.
+    Handshaking { deadline: Instant },
+    /// The application is served.
+    Open,
 }
 
 /// Whether a connection stands.
@@ -65,13 +87,19 @@ pub(super) struct Driver<S> {
     pub(super) transport: Transport,
     pub(super) connection: Connection,
     pub(super) session: S,
+    /// The streams of a connection that has any.
+    exchanges: Vec<Exchange<S>>,
     /// Whether it waits on the ready list.
     pub(super) is_queued: bool,
     /// The socket's readiness: set by the poll, cleared by `WouldBlock`. The poll is edge-triggered and registered for both
     /// directions once; whether to read or write at all is asked of the connection each time.
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
-    is_connecting: bool,
+    stage: Stage,
+    /// Of the server's connections; `None` on one that was opened from here.
+    patience: Option<Patience>,
+    /// All is said, and the rest of it has to be written by then.
+    close_deadline: Option<Instant>,
     /// When the peer was accepted, until the first byte has gone out to it.
     awaits_first_byte_since: Option<Instant>,
     pub(super) received_bytes: u64,
@@ -93,10 +121,13 @@ impl<S> Driver<S> {
         now: Instant,
         patience: Patience,
     ) -> Self {
+        let stage = Self::stage_of(&transport, now);
+        // After a handshake it's made anew, for what was agreed to be spoken.
         let connection = Connection::patient_server(now, patience);
         Self {
+            patience: Some(patience),
             awaits_first_byte_since: Some(now),
-            ..Self::new(transport, connection, session, peer, false)
+            ..Self::new(transport, connection, session, peer, stage)
         }
     }
 
@@ -107,7 +138,19 @@ impl<S> Driver<S> {
         peer: SocketAddr,
         now: Instant,
     ) -> Self {
-        Self::new(transport, Connection::client(now), session, peer, true)
+        let connection = Connection::client(now);
+        Self::new(transport, connection, session, peer, Stage::Connecting)
+    }
+
+    /// Once the connection stands.
+    fn stage_of(transport: &Transport, now: Instant) -> Stage {
+        if transport.is_encrypted() {
+            Stage::Handshaking {
+                deadline: now + TLS_HANDSHAKE_TIMEOUT,
+            }
+        } else {
+            Stage::Open
+        }
     }
 
     fn new(
@@ -115,18 +158,22 @@ impl<S> Driver<S> {
         connection: Connection,
         session: S,
         peer: SocketAddr,
-        is_connecting: bool,
+        stage: Stage,
     ) -> Self {
+        let is_connecting = stage == Stage::Connecting;
         Self {
             generation: 0,
             peer,
             transport,
             connection,
             session,
+            exchanges: Vec::new(),
             is_queued: false,
             is_readable: !is_connecting,
             is_writable: !is_connecting,
-            is_connecting,
+            stage,
+            patience: None,
+            close_deadline: None,
             awaits_first_byte_since: None,
             received_bytes: 0,
             sent_bytes: 0,
@@ -144,23 +191,34 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
-        if !self.is_connecting {
-            return Established::Yes;
-        }
-        if self.is_aborted {
+        if self.stage != Stage::Open && self.is_aborted {
             // Whoever is being connected to may never answer.
             return Established::Failed(io::ErrorKind::ConnectionAborted.into());
         }
-        if !self.is_writable {
-            return Established::NotYet;
+        if self.stage == Stage::Connecting {
+            if !self.is_writable {
+                return Established::NotYet;
+            }
+            if let Some(error) = self.transport.take_error() {
+                return Established::Failed(error);
+            }
+            self.stage = Self::stage_of(&self.transport, now);
+            if self.stage == Stage::Open {
+                self.tell_connected(application, now);
+            }
         }
-        self.is_connecting = false;
-        if let Some(error) = self.transport.take_error() {
-            return Established::Failed(error);
+        match self.stage {
+            Stage::Handshaking { deadline } => self.shake_hands(application, now, deadline),
+            Stage::Connecting | Stage::Open => Established::Yes,
         }
+    }
+
+    fn tell_connected<A>(&mut self, application: &mut A, now: Instant)
+    where
+        A: Application<Session = S>,
+    {
         let (mut context, session) = self.context(now);
         application.handle_connected(&mut context, session);
-        Established::Yes
     }
 
     /// The application's view, and its session beside it.
@@ -187,6 +245,7 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
+        self.close_exchanges(application, now, reason);
         let mut context = Context {
             now,
             received_at: self.received_at,
@@ -214,14 +273,14 @@ impl<S> Driver<S> {
         };
         loop {
             self.deliver_events(application, now, workspace.scratch);
-            if let Some(outcome) = self.finish() {
+            if let Some(outcome) = self.finish(now, workspace.records) {
                 return outcome;
             }
-            let sent = match self.send(now, workspace.payload, &mut budget.send) {
+            let sent = match self.send(now, workspace, &mut budget.send) {
                 Ok(progress) => progress,
                 Err(_) => return self.outcome_of_failure(application, now, workspace.scratch),
             };
-            let received = match self.receive(now, workspace.read_buffer, &mut budget.receive) {
+            let received = match self.receive(now, workspace, &mut budget.receive) {
                 Ok(progress) => progress,
                 Err(_) => return self.outcome_of_failure(application, now, workspace.scratch),
             };
@@ -247,7 +306,7 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
-        let mut has_delivered = false;
+        let mut has_delivered = self.deliver_stream_events(application, now, scratch);
         while let Some(event) = self.connection.poll_event(scratch) {
             if let Event::Closed(reason) = event {
                 self.close_reason = Some(reason);
@@ -263,17 +322,26 @@ impl<S> Driver<S> {
     fn send(
         &mut self,
         now: Instant,
-        payload: Option<&Payload>,
+        workspace: &mut Workspace<'_>,
         budget: &mut usize,
     ) -> io::Result<Progress> {
         let mut progress = Progress::Idle;
         while self.is_writable {
+            if self.transport.has_unwritten()
+                && retry(|| self.transport.flush(workspace.records))?.is_none()
+            {
+                self.is_writable = false;
+                break;
+            }
             if self.transmitted == self.transmit.len() {
                 self.recycle_transmit_buffer();
                 self.connection.poll_transmit(now, &mut self.transmit);
             }
             let moved = if self.transmitted < self.transmit.len() {
-                let moved = retry(|| self.transport.write(&self.transmit[self.transmitted..]))?;
+                let moved = retry(|| {
+                    self.transport
+                        .write(&self.transmit[self.transmitted..], workspace.records)
+                })?;
                 if let Some(moved) = moved {
                     self.transmitted += moved;
                     self.connection.handle_transmitted(now, moved as u64);
@@ -283,10 +351,8 @@ impl<S> Driver<S> {
                 if *budget == 0 {
                     return Ok(Progress::Exhausted);
                 }
-                let moved = retry(|| {
-                    self.transport
-                        .send_filler(payload, &filler, BULK_CALL_BYTES.min(*budget))
-                })?;
+                let most = BULK_CALL_BYTES.min(*budget);
+                let moved = retry(|| self.send_filler(workspace, &filler, most))?;
                 if let Some(moved) = moved {
                     self.connection.handle_filler_sent(now, moved as u64);
                 }
@@ -306,6 +372,26 @@ impl<S> Driver<S> {
         Ok(progress)
     }
 
+    /// Sends a part of `filler`, at most `most` bytes of it.
+    fn send_filler(
+        &mut self,
+        workspace: &mut Workspace<'_>,
+        filler: &Filler,
+        most: usize,
+    ) -> io::Result<usize> {
+        let FillerLayout::Http2Frames { stream } = filler.layout else {
+            let payload = workspace.payload;
+            return (self.transport).send_filler(payload, filler, most, workspace.records);
+        };
+        let block = match &mut *workspace.frames {
+            Some(block) => block,
+            none => none.insert(FrameBlock::create()?),
+        };
+        let length = filler.remaining.min(most as u64);
+        let frames = block.frames(stream, filler.offset, length);
+        self.transport.write(frames, workspace.records)
+    }
+
     fn recycle_transmit_buffer(&mut self) {
         self.transmitted = 0;
         self.transmit.clear();
@@ -318,16 +404,20 @@ impl<S> Driver<S> {
     fn receive(
         &mut self,
         now: Instant,
-        buffer: &mut [u8],
+        workspace: &mut Workspace<'_>,
         budget: &mut usize,
     ) -> io::Result<Progress> {
-        if !self.is_readable {
+        if !self.is_readable && !self.transport.has_unopened() {
             return Ok(Progress::Idle);
         }
         let mode = self.connection.receive();
         if mode != Receive::Paused && *budget == 0 {
             return Ok(Progress::Exhausted);
         }
+        if mode != Receive::Paused && self.transport.is_encrypted() {
+            return self.receive_records(now, workspace.records, budget);
+        }
+        let buffer = &mut *workspace.read_buffer;
         let moved = match mode {
             Receive::Paused => return Ok(Progress::Idle),
             Receive::Bytes => self.read(now, buffer)?,
@@ -370,13 +460,13 @@ impl<S> Driver<S> {
     }
 
     /// Ends the driver when all is said, or only its sending side while the peer may still be talking.
-    fn finish(&mut self) -> Option<Outcome> {
+    fn finish(&mut self, now: Instant, records: &mut RecordBuffers) -> Option<Outcome> {
         if self.is_aborted {
             self.transport.reset_on_close();
             return Some(Outcome::Closed(CloseReason::Finished));
         }
         if let Some(reason) = self.close_reason {
-            return Some(Outcome::Closed(reason));
+            return Some(self.close(now, reason, records));
         }
         if self.connection.wants_shutdown() && !self.has_shut_write {
             self.has_shut_write = true;

@@ -13,15 +13,18 @@ use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use protocol::connection::CloseReason;
+use protocol::limits::TLS_HANDSHAKES_PER_TURN;
 use protocol::time::Instant;
 use slab::Slab;
 
 use super::application::{Application, Connect, Counters, Directive, Sweep, TICK};
 use super::driver::{Driver, DriverKey, Established, Outcome, Workspace};
+use super::frames::FrameBlock;
 use super::payload::Payload;
 use super::sys::clock;
 use super::sys::timer::TimerFd;
 use super::timer_wheel::TimerWheel;
+use super::tls::RecordBuffers;
 use super::transport::Transport;
 
 /// Connections accepted in one turn, so that a storm of them delays no probe.
@@ -53,6 +56,10 @@ pub struct EventLoop<A: Application> {
     payload: Option<Arc<Payload>>,
     read_buffer: Box<[u8]>,
     scratch: Vec<u8>,
+    /// Made when a peer first speaks HTTP/2 and wants bulk bytes.
+    frames: Option<FrameBlock>,
+    records: RecordBuffers,
+    handshakes_left: usize,
     next_tick: Instant,
     next_generation: u32,
     counters: Counters,
@@ -109,6 +116,9 @@ impl<A: Application> EventLoop<A> {
             payload,
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             scratch: Vec::new(),
+            frames: None,
+            records: RecordBuffers::default(),
+            handshakes_left: TLS_HANDSHAKES_PER_TURN,
             next_tick: now,
             next_generation: 0,
             counters: Counters::default(),
@@ -191,6 +201,7 @@ impl<A: Application> EventLoop<A> {
 
     /// Gives each driver that was ready at the start its turn, once.
     fn drive_ready(&mut self) {
+        self.handshakes_left = TLS_HANDSHAKES_PER_TURN;
         for _ in 0..self.ready.len() {
             let Some(key) = self.ready.pop_front() else {
                 break;
@@ -200,9 +211,23 @@ impl<A: Application> EventLoop<A> {
                 .get(key.index as usize)
                 .is_some_and(|driver| driver.generation == key.generation)
             {
-                self.drive(key.index, clock::monotonic_now());
+                if self.may_drive(key.index) {
+                    self.drive(key.index, clock::monotonic_now());
+                } else {
+                    self.ready.push_back(key);
+                }
             }
         }
+    }
+
+    /// Handshakes are dear, so a turn makes a few: whoever is served already must not wait for all of a crowd's.
+    fn may_drive(&mut self, index: u32) -> bool {
+        if !self.drivers[index as usize].is_handshaking() {
+            return true;
+        }
+        let may = self.handshakes_left > 0;
+        self.handshakes_left = self.handshakes_left.saturating_sub(1);
+        may
     }
 
     fn drive(&mut self, index: u32, now: Instant) {
@@ -214,11 +239,17 @@ impl<A: Application> EventLoop<A> {
             payload: self.payload.as_deref(),
             read_buffer: &mut self.read_buffer,
             scratch: &mut self.scratch,
+            frames: &mut self.frames,
+            records: &mut self.records,
         };
         let before = (driver.received_bytes, driver.sent_bytes);
         let outcome = match driver.establish(&mut self.application, now) {
             Established::Yes => driver.drive(&mut self.application, now, &mut workspace),
             Established::NotYet => Outcome::Waiting,
+            Established::Failed(_) if driver.is_accepted() => {
+                self.close(index, now, CloseReason::HandshakeFailed);
+                return;
+            }
             Established::Failed(error) => {
                 let driver = self.remove(index);
                 self.application
@@ -246,15 +277,12 @@ impl<A: Application> EventLoop<A> {
     /// it fires: a busy transfer moves its deadline at every drive.
     fn schedule(&mut self, index: u32) {
         let driver = &self.drivers[index as usize];
-        let session_deadline = self.application.poll_timeout(&driver.session);
+        let session_deadline = driver.session_deadline(&self.application);
         let connection_deadline = driver.connection.poll_timeout();
-        let deadline = match (session_deadline, connection_deadline) {
-            (Some(session), Some(connection)) => session.min(connection),
-            (Some(deadline), None) | (None, Some(deadline)) => deadline,
-            (None, None) => {
-                self.wheel.cancel(index);
-                return;
-            }
+        let deadlines = [session_deadline, connection_deadline, driver.deadline()];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
+            self.wheel.cancel(index);
+            return;
         };
         if self
             .wheel
@@ -294,13 +322,7 @@ impl<A: Application> EventLoop<A> {
             {
                 driver.connection.handle_timeout(now);
             }
-            if let Some(deadline) = self.application.poll_timeout(&driver.session)
-                && deadline <= now
-            {
-                self.application.observe_lag(now, now - deadline);
-                let (mut context, session) = driver.context(now);
-                self.application.handle_timeout(&mut context, session);
-            }
+            driver.expire_sessions(&mut self.application, now);
             self.drive(index, now);
         }
         self.expired = expired;
@@ -349,8 +371,18 @@ impl<A: Application> EventLoop<A> {
         self.counters.accepted += 1;
         if let Some(session) = self.application.handle_accept(now, number, peer) {
             let patience = self.application.patience();
-            let driver = Driver::accepted(Transport::new(stream), session, peer, now, patience);
-            self.insert(driver, now);
+            let mut transport = Transport::new(stream);
+            let prepared = match self.application.acceptor(number) {
+                Some(acceptor) => transport.accept_tls(acceptor),
+                None => Ok(()),
+            };
+            let driver = Driver::accepted(transport, session, peer, now, patience);
+            match prepared {
+                Ok(()) => self.insert(driver, now),
+                Err(_) => {
+                    driver.into_closed(&mut self.application, now, CloseReason::HandshakeFailed);
+                }
+            }
         }
         true
     }
@@ -367,7 +399,13 @@ impl<A: Application> EventLoop<A> {
         }) = self.application.poll_connect()
         {
             let now = clock::monotonic_now();
-            match Transport::connect(peer, local) {
+            let connected = Transport::connect(peer, local).and_then(|mut transport| {
+                if let Some(connector) = self.application.connector(&session) {
+                    transport.connect_tls(connector)?;
+                }
+                Ok(transport)
+            });
+            match connected {
                 Ok(transport) => {
                     self.insert(Driver::connecting(transport, session, peer, now), now);
                 }
@@ -391,9 +429,14 @@ impl<A: Application> EventLoop<A> {
         }
         self.next_generation = self.next_generation.wrapping_add(1);
         driver.generation = self.next_generation;
-        entry.insert(driver);
+        let driver = entry.insert(driver);
         self.counters.connections += 1;
-        self.drive(index, now);
+        if driver.is_handshaking() {
+            enqueue(&mut self.ready, index, driver);
+            self.schedule(index);
+        } else {
+            self.drive(index, now);
+        }
     }
 
     /// The loop's heartbeat. Returns the time at which the turn ends.
@@ -425,8 +468,7 @@ impl<A: Application> EventLoop<A> {
 
     fn sweep(&mut self, now: Instant, sweep: Sweep) {
         for (index, driver) in &mut self.drivers {
-            let (mut context, session) = driver.context(now);
-            self.application.handle_sweep(&mut context, session, sweep);
+            driver.sweep(&mut self.application, now, sweep);
             enqueue(&mut self.ready, index as u32, driver);
         }
     }

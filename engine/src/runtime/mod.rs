@@ -7,8 +7,10 @@
 pub mod application;
 pub mod driver;
 pub mod event_loop;
+mod frames;
 pub mod payload;
 pub mod pin;
 pub mod sys;
 pub mod timer_wheel;
+pub mod tls;
 pub mod transport;

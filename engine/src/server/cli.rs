@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -11,13 +12,17 @@ use super::config::{
     sample_toml,
 };
 use super::supervisor::{self, End};
-use super::{log, os_error};
+use super::tls::Pair;
+use super::{log, os_error, test_certificate};
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
 /// The subcommand that prints what is in force; an upgrade asks the new program by it.
 pub(super) const CHECK_CONFIG: &str = "check-config";
 const SAMPLE_CONFIG: &str = "sample-config";
+const MAKE_TEST_CERTIFICATE: &str = "make-test-certificate";
+const FOLDER: &str = "folder";
+const NAMES: &str = "names";
 /// What is read when nobody names a file, where it exists.
 const DEFAULT_FILE: &str = "/etc/libreqos-bufferbloat/config.toml";
 /// What `clap` exits with for a wrong command line; a wrong configuration is the same fault.
@@ -37,6 +42,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if matches.subcommand_name() == Some(SAMPLE_CONFIG) {
         return print(&sample_toml());
     }
+    if let Some((MAKE_TEST_CERTIFICATE, arguments)) = matches.subcommand() {
+        return make_test_certificate(arguments);
+    }
     let loaded = match configuration(&matches) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -45,6 +53,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
+        // A node would not start with a certificate that cannot be used, nor may a running one upgrade to it.
+        if let Some(files) = &loaded.config.tls
+            && let Err(fault) = Pair::read(files, SystemTime::now())
+        {
+            os_error::complain(&fault);
+            return ExitCode::from(EXIT_USAGE);
+        }
         return print(&effective_toml(&loaded));
     }
     let log = log::start(loaded.config.log_level, loaded.config.log_format);
@@ -58,6 +73,30 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn make_test_certificate(arguments: &ArgMatches) -> ExitCode {
+    let folder = arguments.get_one::<String>(FOLDER);
+    let folder = PathBuf::from(folder.map_or("certificates", String::as_str));
+    let names: Vec<String> = match arguments.get_many::<String>(NAMES) {
+        Some(names) => names.cloned().collect(),
+        None => ["localhost", "127.0.0.1", "::1"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(Some(host_name()).filter(|name| name != "localhost"))
+            .collect(),
+    };
+    if let Err(fault) = test_certificate::make(&folder, &names) {
+        os_error::complain(&fault);
+        return ExitCode::FAILURE;
+    }
+    let file = |name: &str| folder.join(name).display().to_string();
+    print(&format!(
+        "Made for {}. Browsers will warn of it.\n\n    bufferbloatd --ssl-certfile {} --ssl-keyfile {}\n",
+        names.join(", "),
+        file(test_certificate::CERTIFICATE),
+        file(test_certificate::KEY),
+    ))
 }
 
 /// A reader that has seen enough (`head`) is no error.
@@ -90,10 +129,24 @@ fn command() -> Command {
              quieter; SIGRTMIN drains the node and starts its program file anew, refusing nobody.",
         )
         .subcommand_required(false)
+        // A switch without a value may stand before one.
+        .subcommand_precedence_over_arg(true)
         .disable_help_subcommand(true)
         .subcommand(
             Command::new(CHECK_CONFIG)
                 .about("Print the effective configuration with the source of each value, or what is wrong with it"),
+        )
+        .subcommand(
+            Command::new(MAKE_TEST_CERTIFICATE)
+                .about("Make a certificate for trying HTTPS out, signed by itself")
+                .arg(
+                    Arg::new(FOLDER)
+                        .default_value("certificates")
+                        .help("Where to write certificate.pem and key.pem"),
+                )
+                .arg(Arg::new(NAMES).num_args(0..).help(
+                    "Host names and addresses that it is for [default: localhost and this host's name]",
+                )),
         )
         .subcommand(Command::new(SAMPLE_CONFIG).about("Print a configuration file with every key, commented"))
         .arg(config)
@@ -101,13 +154,17 @@ fn command() -> Command {
 }
 
 fn argument(setting: &'static Setting) -> Arg {
+    // `--production` alone is as good as `--production true`.
+    let is_switch = setting.kind == Kind::Boolean;
     Arg::new(setting.flag)
         .long(setting.flag)
         .value_name(setting.value_name)
         .help_heading(setting.group.heading())
         .global(true)
         // A value such as -1 gets our own answer, which tells the range.
-        .allow_hyphen_values(true)
+        .allow_hyphen_values(!is_switch)
+        .num_args(if is_switch { 0..=1 } else { 1..=1 })
+        .default_missing_value("true")
         .action(ArgAction::Set)
         .help(format!(
             "{}{} [default: {}] [env: {}]",
@@ -207,7 +264,8 @@ mod tests {
         let help = command().render_help().to_string();
         for setting in SETTINGS {
             assert!(
-                help.contains(&format!("--{} <", setting.flag)),
+                help.contains(&format!("--{} <", setting.flag))
+                    || help.contains(&format!("--{} [<", setting.flag)),
                 "{}",
                 setting.flag
             );

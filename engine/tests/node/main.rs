@@ -8,4 +8,6 @@ mod isolation;
 mod log;
 mod reload;
 mod supervision;
+mod tls;
+mod tls_client;
 mod upgrade;

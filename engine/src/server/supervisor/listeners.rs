@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::inherited::Inherited;
 use crate::server::config::{Config, Listen};
 use crate::server::os_error;
-use crate::server::roles::{MAIN, PING, Role};
+use crate::server::roles::{MAIN, PING, REDIRECT, Role};
 
 /// Connections that wait to be accepted, at most; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -56,6 +56,7 @@ impl fmt::Display for ListenError {
         let flag = match self.role.as_str() {
             MAIN => "--port",
             PING => "--ping-port",
+            REDIRECT => "--http-redirect-port",
             _ => "--profile-ports or the profile's port in the file",
         };
         match self.error.kind() {

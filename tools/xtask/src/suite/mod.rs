@@ -6,9 +6,10 @@ mod count;
 mod fuzz;
 pub(crate) mod licences;
 mod netns;
+mod packaging;
 pub(crate) mod prerequisites;
 mod programs;
-mod step;
+pub(crate) mod step;
 mod table;
 pub(crate) mod tidy;
 

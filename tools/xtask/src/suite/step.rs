@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::count::{Counts, Runner};
-use super::{advisories, browser, fuzz, licences, netns, prerequisites, programs, tidy};
+use super::{advisories, browser, fuzz, licences, netns, packaging, prerequisites, programs, tidy};
 use crate::process::{show, words};
 use crate::workspace;
 
@@ -68,6 +68,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "daemon",
         purpose: "build the daemon and the terminal client as users get them",
         run: release_build,
+    },
+    Step {
+        name: "packaging",
+        purpose: "the Debian package, the systemd unit and the installation scripts",
+        run: packaging::run,
     },
     Step {
         name: "programs",
