@@ -98,7 +98,10 @@ mod tests {
     fn no_grade_is_never_good_enough() {
         let mut report = outcome().report;
         report.total_grade = None;
-        assert_eq!(Exit::of_result(&report, None, Some(Grade::F), false), Exit::GradeWorse);
+        assert_eq!(
+            Exit::of_result(&report, None, Some(Grade::F), false),
+            Exit::GradeWorse
+        );
     }
 
     #[test]

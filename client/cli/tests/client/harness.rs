@@ -68,7 +68,9 @@ impl Node {
             .expect("the daemon starts");
         let stdout = daemon.stdout.take().expect("a pipe");
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("readable output");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("readable output");
         let port = line
             .strip_prefix("Ready: http://")
             .and_then(|rest| rest.split_once('/'))
@@ -106,14 +108,32 @@ fn daemon_path() -> &'static PathBuf {
         let client = PathBuf::from(env!("CARGO_BIN_EXE_bufferbloat"));
         let path = client.with_file_name("bufferbloatd");
         // Cargo knows whether it is up to date; a folder other than `debug` is left to whoever chose it.
-        if client.parent().is_some_and(|folder| folder.ends_with("debug")) {
+        if client
+            .parent()
+            .is_some_and(|folder| folder.ends_with("debug"))
+        {
             let built = Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "--locked", "--package", "engine", "--bin", "bufferbloatd"])
+                .args([
+                    "build",
+                    "--quiet",
+                    "--locked",
+                    "--package",
+                    "engine",
+                    "--bin",
+                    "bufferbloatd",
+                ])
                 .current_dir(env!("CARGO_MANIFEST_DIR"))
                 .status();
-            assert!(built.is_ok_and(|status| status.success()), "the daemon could not be built");
+            assert!(
+                built.is_ok_and(|status| status.success()),
+                "the daemon could not be built"
+            );
         }
-        assert!(path.is_file(), "{} is not there; build the package `engine`", path.display());
+        assert!(
+            path.is_file(),
+            "{} is not there; build the package `engine`",
+            path.display()
+        );
         path
     })
 }

@@ -18,12 +18,22 @@ fn a_test_gives_the_report_as_json_and_a_picture() {
     let node = Node::start(&[]);
     let picture = std::env::temp_dir().join(format!("bufferbloat-{}.svg", std::process::id()));
     let picture_path = picture.to_str().expect("a path of ours");
-    let (code, stdout, stderr) =
-        run(&["test", &node.url, "--duration", "4", "--json", "--svg", picture_path]);
+    let (code, stdout, stderr) = run(&[
+        "test",
+        &node.url,
+        "--duration",
+        "4",
+        "--json",
+        "--svg",
+        picture_path,
+    ]);
     assert_eq!(code, 0, "{stderr}");
     let report: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
     for phase in ["download", "upload", "bidirectional"] {
-        assert!(report["phases"][phase]["latency_increase_ms"].is_number(), "{phase}: {stdout}");
+        assert!(
+            report["phases"][phase]["latency_increase_ms"].is_number(),
+            "{phase}: {stdout}"
+        );
     }
     let mbps = |phase: &str, way: &str| report["phases"][phase][way].as_f64().unwrap_or(0.0);
     // Loopback carries gigabits; what is asked is that both directions were loaded at all.
@@ -33,7 +43,12 @@ fn a_test_gives_the_report_as_json_and_a_picture() {
     assert_eq!(report["mode"], "single");
     assert!(report.get("partial").is_none());
     // What only the node knows: it has counted the flows.
-    assert!(report["node"]["flows"].as_array().is_some_and(|flows| flows.len() >= 12), "{stdout}");
+    assert!(
+        report["node"]["flows"]
+            .as_array()
+            .is_some_and(|flows| flows.len() >= 12),
+        "{stdout}"
+    );
     assert!(!stdout.contains('\u{1b}') && stderr.is_empty(), "{stderr}");
     let drawn = std::fs::read_to_string(&picture).expect("a picture");
     assert!(drawn.starts_with("<svg") && drawn.contains(r#"<path class="latency""#));
@@ -43,7 +58,9 @@ fn a_test_gives_the_report_as_json_and_a_picture() {
 #[test]
 fn ctrl_c_keeps_and_marks_what_was_measured() {
     let node = Node::start(&[]);
-    let child = client(&["test", &node.url, "--duration", "20", "--json"]).spawn().expect("starts");
+    let child = client(&["test", &node.url, "--duration", "20", "--json"])
+        .spawn()
+        .expect("starts");
     // The idle phase lasts 2.5 s of these 20: it is over, and the download is not.
     std::thread::sleep(Duration::from_secs(5));
     send_signal(child.id(), SIGINT).expect("a child of ours");
@@ -60,13 +77,18 @@ fn ctrl_c_keeps_and_marks_what_was_measured() {
 #[test]
 fn a_node_that_dies_leaves_a_partial_result() {
     let mut node = Node::start(&[]);
-    let child = client(&["test", &node.url, "--duration", "20"]).spawn().expect("starts");
+    let child = client(&["test", &node.url, "--duration", "20"])
+        .spawn()
+        .expect("starts");
     std::thread::sleep(Duration::from_secs(5));
     node.signal(SIGKILL);
     node.wait();
     let (code, stdout, _) = finish(child);
     assert_eq!(code, 7, "{stdout}");
-    assert!(stdout.starts_with("Partial result: the connection to the node was lost"), "{stdout}");
+    assert!(
+        stdout.starts_with("Partial result: the connection to the node was lost"),
+        "{stdout}"
+    );
     assert!(stdout.contains("\nidle "), "{stdout}");
 }
 
@@ -92,7 +114,10 @@ fn nobody_there_is_said_in_one_line() {
     for command in ["test", "ping"] {
         let (code, stdout, stderr) = run(&[command, &url]);
         assert_eq!((code, stdout.as_str()), (4, ""), "{stderr}");
-        assert!(stderr.contains("no node answers at") && stderr.contains("connection refused"), "{stderr}");
+        assert!(
+            stderr.contains("no node answers at") && stderr.contains("connection refused"),
+            "{stderr}"
+        );
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
 }
@@ -110,7 +135,10 @@ fn another_web_server_is_no_node() {
     });
     let (code, _, stderr) = run(&["test", &url]);
     assert_eq!(code, 4, "{stderr}");
-    assert!(stderr.contains("is no node: it answers with status 404"), "{stderr}");
+    assert!(
+        stderr.contains("is no node: it answers with status 404"),
+        "{stderr}"
+    );
     server.join().expect("it ends with its client");
 }
 
@@ -143,27 +171,48 @@ fn ping_prints_a_line_for_each_answer_and_a_summary() {
     let node = Node::start(&[]);
     let (code, stdout, stderr) = run(&["ping", &node.url, "-c", "5", "-i", "0.05"]);
     assert_eq!(code, 0, "{stderr}");
-    assert_eq!(stdout.lines().filter(|line| line.starts_with("seq=")).count(), 5, "{stdout}");
-    assert!(stdout.contains("5 probes sent, 5 answered, 0.0 % lost"), "{stdout}");
+    assert_eq!(
+        stdout
+            .lines()
+            .filter(|line| line.starts_with("seq="))
+            .count(),
+        5,
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("5 probes sent, 5 answered, 0.0 % lost"),
+        "{stdout}"
+    );
     assert!(stdout.contains("min/median/p95/p99/max = "), "{stdout}");
 }
 
 #[test]
 fn ctrl_c_ends_ping_with_its_summary() {
     let node = Node::start(&[]);
-    let child = client(&["ping", &node.url, "-i", "0.05", "-q"]).spawn().expect("starts");
+    let child = client(&["ping", &node.url, "-i", "0.05", "-q"])
+        .spawn()
+        .expect("starts");
     std::thread::sleep(Duration::from_secs(2));
     send_signal(child.id(), SIGINT).expect("a child of ours");
     let (code, stdout, _) = finish(child);
     assert_eq!(code, 0, "{stdout}");
-    assert!(stdout.contains(" probes sent, ") && stdout.contains("jitter = "), "{stdout}");
+    assert!(
+        stdout.contains(" probes sent, ") && stdout.contains("jitter = "),
+        "{stdout}"
+    );
 }
 
 #[test]
 fn the_manual_and_the_completions_know_every_command() {
     let (code, manual, _) = run(&["man"]);
     assert_eq!(code, 0);
-    for word in [".TH bufferbloat", ".SH TEST", ".SH PING", "min\\-grade", "Exit codes"] {
+    for word in [
+        ".TH bufferbloat",
+        ".SH TEST",
+        ".SH PING",
+        "min\\-grade",
+        "Exit codes",
+    ] {
         assert!(manual.contains(word), "{word}");
     }
     for shell in ["bash", "zsh", "fish"] {
@@ -182,5 +231,8 @@ fn a_doubtful_result_has_a_code_of_its_own_when_asked_for() {
     assert!(csv.starts_with("started_at,"), "{csv}");
     let (code, table, _) = run(&["test", &node.url, "--duration", "4", "--min-grade", "f"]);
     assert_eq!(code, 0, "{table}");
-    assert!(table.contains("Grade ") && !table.contains('\u{1b}'), "{table}");
+    assert!(
+        table.contains("Grade ") && !table.contains('\u{1b}'),
+        "{table}"
+    );
 }
