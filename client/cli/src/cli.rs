@@ -1,6 +1,7 @@
 //! The command line: every flag, its default and its help. `bufferbloat man` and `bufferbloat completions` are made of it.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     /// Run the test of the page: idle, download, upload, both at once. Takes 40 seconds.
     #[command(after_help = EXIT_CODES)]
     Test(TestArguments),
+    /// Probe the node without load, as ping(8) does.
+    Ping(PingArguments),
     /// Print the shell's completions for this program.
     Completions {
         /// Which shell.
@@ -91,6 +94,9 @@ pub(crate) struct TestArguments {
     /// Print one line of comma-separated values for each test, below a line with their names.
     #[arg(long)]
     pub(crate) csv: bool,
+    /// Write a picture of the run to this file. With --repeat, each test's replaces the last.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
     /// How long the test lasts, seconds. Every phase keeps its share; short ones say little.
     #[arg(long, value_name = "SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(4..=240))]
     pub(crate) duration: u64,
@@ -123,6 +129,36 @@ impl TestArguments {
     /// `None` is the node's own timeline.
     pub(crate) fn duration(&self) -> Option<Duration> {
         (self.duration != 40).then(|| Duration::from_secs(self.duration))
+    }
+}
+
+/// `bufferbloat ping`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PingArguments {
+    #[command(flatten)]
+    pub(crate) node: NodeArguments,
+    /// Stop after so many probes.
+    #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub(crate) count: Option<u32>,
+    /// From one probe to the next, seconds.
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    interval: Duration,
+    /// Print the summary alone.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+impl PingArguments {
+    pub(crate) const fn interval(&self) -> Duration {
+        self.interval
+    }
+}
+
+/// Seconds and parts of them, from a hundredth to a minute.
+fn interval(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.01..=60.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("not between 0.01 and 60 seconds".to_owned()),
     }
 }
 

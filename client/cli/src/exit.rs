@@ -76,3 +76,39 @@ impl From<Exit> for ExitCode {
         Self::from(exit.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::sample::outcome;
+
+    #[test]
+    fn a_grade_worse_than_wanted_has_its_own_code() {
+        // It has grade C.
+        let report = outcome().report;
+        let exit = |min_grade| Exit::of_result(&report, None, min_grade, false);
+        assert_eq!(exit(Some(Grade::B)), Exit::GradeWorse);
+        assert_eq!(exit(Some(Grade::C)), Exit::Ran);
+        assert_eq!(exit(Some(Grade::F)), Exit::Ran);
+        assert_eq!(exit(None), Exit::Ran);
+        assert_eq!(Exit::GradeWorse.code(), 3);
+    }
+
+    #[test]
+    fn no_grade_is_never_good_enough() {
+        let mut report = outcome().report;
+        report.total_grade = None;
+        assert_eq!(
+            Exit::of_result(&report, None, Some(Grade::F), false),
+            Exit::GradeWorse
+        );
+    }
+
+    #[test]
+    fn a_partial_result_is_told_before_its_grade() {
+        let report = outcome().report;
+        let partial = Partial::Interrupted;
+        let exit = Exit::of_result(&report, Some(&partial), Some(Grade::APlus), true);
+        assert_eq!((exit, exit.code()), (Exit::Interrupted, 130));
+    }
+}

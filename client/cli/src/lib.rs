@@ -8,6 +8,7 @@ pub mod api;
 pub mod fault;
 pub mod interrupt;
 pub mod load;
+pub mod ping;
 pub mod probe;
 pub mod sample_log;
 pub mod single;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod exit;
+mod ping_command;
 mod show;
 mod test;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     };
     let exit = match cli.command {
         Command::Test(arguments) => test::run(&arguments, &interrupt),
+        Command::Ping(arguments) => ping_command::run(&arguments, &interrupt),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "bufferbloat", &mut text);
@@ -32,13 +34,33 @@ fn main() -> ExitCode {
         }
         Command::Man => {
             let mut text = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut text) {
+            match manual(&mut text) {
                 Ok(()) => print(&text),
                 Err(error) => fail(&Fault::System(error.to_string())),
             }
         }
     };
     exit.into()
+}
+
+/// One page with every command: after the program's own, each command's options.
+fn manual(text: &mut Vec<u8>) -> io::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(text)?;
+    for subcommand in command
+        .get_subcommands()
+        .filter(|subcommand| subcommand.get_name() != "help")
+    {
+        let page = clap_mangen::Man::new(subcommand.clone());
+        writeln!(text, ".SH {}", subcommand.get_name().to_uppercase())?;
+        page.render_synopsis_section(text)?;
+        page.render_description_section(text)?;
+        if subcommand.get_arguments().next().is_some() {
+            page.render_options_section(text)?;
+        }
+    }
+    Ok(())
 }
 
 /// Says what went wrong.

@@ -10,7 +10,7 @@ use client::single::{self, Outcome, SingleOptions};
 use crate::cli::TestArguments;
 use crate::exit::Exit;
 use crate::show::live::Live;
-use crate::show::{csv, json, table};
+use crate::show::{csv, json, svg, table};
 use crate::{fail, print};
 
 /// While the next test is waited for, Ctrl-C is looked for this often.
@@ -74,8 +74,15 @@ fn show_result(arguments: &TestArguments, outcome: &Outcome, is_first: bool) -> 
     } else {
         Ok(table::text(outcome, table::width()))
     };
-    match text {
+    let shown = match text {
         Ok(text) => print(text.as_bytes()),
         Err(error) => fail(&Fault::System(error.to_string())),
+    };
+    let Some(path) = &arguments.svg else {
+        return shown;
+    };
+    match std::fs::write(path, svg::text(outcome)) {
+        Ok(()) => shown,
+        Err(error) => fail(&Fault::System(format!("{}: {error}", path.display()))),
     }
 }

@@ -4,7 +4,8 @@ pub(crate) mod csv;
 pub(crate) mod json;
 pub(crate) mod live;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub(crate) mod style;
+pub(crate) mod svg;
 pub(crate) mod table;
 pub(crate) mod words;

@@ -37,6 +37,7 @@ pub(crate) fn text(outcome: &Outcome, width: usize) -> String {
     text += &verdict(report, text_width);
     text += "\n";
     text += &grid(&rows(report), width);
+    text += &paragraph(UNITS, text_width, style::dim);
     text
 }
 
@@ -79,15 +80,17 @@ fn worst_in_words(report: &Report) -> String {
 
 /// The columns, the most telling first: the last ones go where the terminal is narrow.
 const COLUMNS: [&str; 10] = [
-    "", "added ms", "grade", "down", "up", "ms", "p95 ms", "jitter", "loss %", "RPM",
+    "", "ms", "added", "grade", "down", "up", "p95", "jitter", "loss %", "RPM",
 ];
+/// The units that the names have no room for.
+const UNITS: &str = "ms, added, p95, jitter: milliseconds. down, up: Mbit/s.";
 
 fn rows(report: &Report) -> Vec<Vec<String>> {
     let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
     let ms = |value: Option<f64>| value.map(words::ms).unwrap_or_default();
     let mut idle = vec![String::new(); COLUMNS.len()];
     idle[0] = words::phase(Phase::Baseline).to_owned();
-    idle[5] = ms(report.idle_latency_ms);
+    idle[1] = ms(report.idle_latency_ms);
     idle[6] = ms(report.idle_p95_ms);
     idle[7] = ms(report.idle_jitter_ms);
     rows.push(idle);
@@ -113,11 +116,11 @@ fn row(name: &str, phase: &PhaseReport) -> Vec<String> {
     });
     vec![
         name.to_owned(),
+        ms(phase.working_latency_ms),
         increase.unwrap_or_default(),
         phase.grade.map(words::grade).unwrap_or_default().to_owned(),
         mbps(phase.goodput_down_mbps),
         mbps(phase.goodput_up_mbps),
-        ms(phase.working_latency_ms),
         ms(phase.p95_ms),
         ms(phase.jitter_ms),
         phase

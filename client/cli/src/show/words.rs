@@ -2,6 +2,7 @@
 
 use client::single::Partial;
 use protocol::message::report::Grade;
+use protocol::message::samples::ProbeTransport;
 use protocol::message::test::Phase;
 
 /// A phase, short enough for a narrow table.
@@ -23,6 +24,15 @@ pub(crate) const fn grade(grade: Grade) -> &'static str {
         Grade::C => "C",
         Grade::D => "D",
         Grade::F => "F",
+    }
+}
+
+/// Which way the probes go.
+pub(crate) const fn transport(transport: ProbeTransport) -> &'static str {
+    match transport {
+        ProbeTransport::PingRole => "a process of its own",
+        ProbeTransport::MainRole => "the main port: the ping port does not answer",
+        ProbeTransport::Http => "by HTTP: no WebSocket gets through",
     }
 }
 

@@ -1,0 +1,199 @@
+//! The probes alone, without a test and without load.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+use engine::runtime::sys::clock;
+use protocol::message::node_status::ProcessHealthReport;
+use protocol::message::samples::ProbeTransport;
+
+use crate::address::Site;
+use crate::api::{self, Reach};
+use crate::fault::Fault;
+use crate::interrupt::Interrupt;
+use crate::probe::{self, LATE_ANSWER_LIMIT, ProbeNotice, ProbeOrder, ProbeRoutes};
+use crate::sample_log::{SampleLog, round_trip_ms};
+
+/// From the decision to start to the first probe: the loop looks at its orders every 100 ms.
+const START_LEAD: Duration = Duration::from_millis(150);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// All ways of probing together may take this long to connect.
+const CONNECT_LIMIT: Duration = Duration::from_secs(12);
+/// After Ctrl-C, how long answers that are still out are waited for.
+const STOPPED_ANSWER_LIMIT: Duration = Duration::from_millis(500);
+const NOTICES_MAX: usize = 16;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct PingOptions {
+    /// Which node.
+    pub reach: Reach,
+    /// From one probe to the next.
+    pub interval: Duration,
+    /// How many; `None` goes on until Ctrl-C.
+    pub count: Option<u32>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PingEvent {
+    /// Probes have a way.
+    Connected {
+        /// The node's address.
+        ip: IpAddr,
+        /// Its port.
+        port: u16,
+        /// Which way it is.
+        transport: ProbeTransport,
+    },
+    /// An answer came.
+    Answered {
+        /// Of which probe, from 0.
+        sequence: u32,
+        /// Less the time inside the node, ms.
+        round_trip_ms: f64,
+    },
+}
+
+/// Probes the node; returns each probe's round trip in ms, in the order of sending, `None` for those never answered.
+///
+/// # Errors
+/// No probe got a way to the node, or it was lost for good.
+pub fn run(
+    options: &PingOptions,
+    interrupt: &Interrupt,
+    tell: &mut dyn FnMut(PingEvent),
+) -> Result<Vec<Option<f64>>, Fault> {
+    let (site, ping_port) = find_ping_port(&options.reach, interrupt)?;
+    let main_role = site.path("/ws/ping");
+    let mut ping_role = main_role.clone();
+    ping_role.peer.set_port(ping_port);
+    let http = site.path("/ping");
+    let main_port = main_role.peer.port();
+    let (orders, ordered) = bounded(4);
+    let (told, notices) = bounded(NOTICES_MAX);
+    let routes = ProbeRoutes {
+        ping_role,
+        main_role,
+        http,
+    };
+    let thread = probe::spawn(routes, ordered, told)
+        .map_err(|error| Fault::System(format!("no thread: {error}")))?;
+    let transport = await_connection(&notices, interrupt)?;
+    tell(PingEvent::Connected {
+        ip: site.ip(),
+        port: match transport {
+            ProbeTransport::PingRole => ping_port,
+            ProbeTransport::MainRole | ProbeTransport::Http => main_port,
+        },
+        transport,
+    });
+    let interval_us = u64::try_from(options.interval.as_micros())
+        .unwrap_or(u64::MAX)
+        .max(1);
+    let end_us = options.count.map_or(u64::MAX, |count| {
+        u64::from(count).saturating_mul(interval_us)
+    });
+    let start = clock::monotonic_now() + START_LEAD;
+    let run = ProbeOrder::Run {
+        start,
+        interval_us,
+        end_us,
+    };
+    // A loop that is gone tells nothing more, which is seen below.
+    let _ = orders.send(run);
+    let mut log = SampleLog::default();
+    let mut listen_until = None;
+    let is_lost = loop {
+        match notices.recv_timeout(LOOK_INTERVAL) {
+            Ok(ProbeNotice::Batch(batch)) => {
+                let answered: Vec<u32> = batch
+                    .answered
+                    .iter()
+                    .map(|answer| answer.sequence)
+                    .collect();
+                log.handle_batch(batch);
+                tell_answers(&log, &answered, tell);
+            }
+            Ok(ProbeNotice::Lost { .. })
+            | Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break true,
+            Ok(ProbeNotice::Connected(_) | ProbeNotice::Unreachable)
+            | Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+        }
+        let now = clock::monotonic_now();
+        let now_us = u64::try_from((now - start).as_micros()).unwrap_or(u64::MAX);
+        if listen_until.is_none() {
+            if interrupt.is_set() {
+                let _ = orders.send(ProbeOrder::Hush);
+                listen_until = Some(now + STOPPED_ANSWER_LIMIT);
+            } else if now_us >= end_us {
+                listen_until = Some(now + LATE_ANSWER_LIMIT);
+            }
+        }
+        if let Some(until) = listen_until
+            && (now >= until || log.unanswered() == 0)
+            && !log.probes.is_empty()
+        {
+            break false;
+        }
+        if interrupt.is_set() && now >= listen_until.unwrap_or(now + LOOK_INTERVAL) {
+            break false;
+        }
+    };
+    let _ = orders.send(ProbeOrder::End);
+    let _ = thread.join();
+    if is_lost && log.probes.iter().all(|probe| probe.received_us.is_none()) {
+        return Err(Fault::NoAnswer(
+            "the connection to the node was lost".to_owned(),
+        ));
+    }
+    Ok(log.probes.iter().map(round_trip_ms).collect())
+}
+
+fn tell_answers(log: &SampleLog, answered: &[u32], tell: &mut dyn FnMut(PingEvent)) {
+    for &sequence in answered {
+        let found = log
+            .probes
+            .binary_search_by_key(&sequence, |probe| probe.sequence);
+        let round_trip = found
+            .ok()
+            .and_then(|index| round_trip_ms(&log.probes[index]));
+        if let Some(round_trip_ms) = round_trip {
+            tell(PingEvent::Answered {
+                sequence,
+                round_trip_ms,
+            });
+        }
+    }
+}
+
+/// The node at the first address that answers, and its port for probes; main's where it names none.
+fn find_ping_port(reach: &Reach, interrupt: &Interrupt) -> Result<(Site, u16), Fault> {
+    let (site, health) = api::at_first_site(reach, |site| {
+        api::get::<ProcessHealthReport>(site, "/virtual-household/process-health", interrupt)
+    })?;
+    let main_port = site.path("/").peer.port();
+    let row = health.processes.iter().find(|row| row.role == "ping");
+    Ok((site, row.map_or(main_port, |row| row.port)))
+}
+
+fn await_connection(
+    notices: &Receiver<ProbeNotice>,
+    interrupt: &Interrupt,
+) -> Result<ProbeTransport, Fault> {
+    let deadline = clock::monotonic_now() + CONNECT_LIMIT;
+    while clock::monotonic_now() < deadline {
+        if interrupt.is_set() {
+            return Err(Fault::Interrupted);
+        }
+        match notices.recv_timeout(LOOK_INTERVAL) {
+            Ok(ProbeNotice::Connected(transport)) => return Ok(transport),
+            Ok(ProbeNotice::Unreachable | ProbeNotice::Lost { .. }) => break,
+            Ok(ProbeNotice::Batch(_)) | Err(_) => {}
+        }
+    }
+    Err(Fault::NoAnswer(
+        "the node answers, but no probe gets through to it: neither on its ping port nor on its main port".to_owned(),
+    ))
+}
