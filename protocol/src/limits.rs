@@ -44,6 +44,9 @@ pub const IDLE_BUFFER_BYTES_MAX: usize = 256;
 /// A connection on which nothing happened for this long gives its larger buffers back.
 pub const BUFFER_RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Longest PROXY protocol header accepted, in bytes; proxies send some 50, and a few hundred with their extensions.
+pub const PROXY_HEADER_BYTES_MAX: usize = 2 * 1024;
+
 /// Payload of one binary filler frame on a WebSocket, in bytes.
 pub const FILLER_FRAME_PAYLOAD_BYTES: u64 = 64 * 1024;
 /// Largest WebSocket message collected in memory (JSON text, probes), in bytes; above it close code 1009.
