@@ -20,6 +20,11 @@ impl AddressFlows {
         }
     }
 
+    /// From now on; flows that are open beyond it go on.
+    pub fn set_per_address_max(&mut self, per_address_max: u32) {
+        self.per_address_max = per_address_max;
+    }
+
     /// Counts one more flow of `address`; `false`, and nothing counted, when it has as many as it may.
     #[must_use]
     pub fn open(&mut self, address: u64) -> bool {

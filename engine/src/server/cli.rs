@@ -1,19 +1,23 @@
 //! The command line of `bufferbloatd`, made from the table of settings.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::config::{
     ConfigErrors, Kernel, Kind, Loaded, SETTINGS, Setting, Sources, effective_toml, load,
+    sample_toml,
 };
 use super::{log, os_error, supervisor};
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
 const CHECK_CONFIG: &str = "check-config";
+const SAMPLE_CONFIG: &str = "sample-config";
+/// What is read when nobody names a file, where it exists.
+const DEFAULT_FILE: &str = "/etc/libreqos-bufferbloat/config.toml";
 /// What `clap` exits with for a wrong command line; a wrong configuration is the same fault.
 const EXIT_USAGE: u8 = 2;
 
@@ -28,6 +32,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(EXIT_USAGE));
         }
     };
+    if matches.subcommand_name() == Some(SAMPLE_CONFIG) {
+        return print(&sample_toml());
+    }
     let loaded = match configuration(&matches) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -36,13 +43,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
-        let text = effective_toml(&loaded);
-        // A reader that has seen enough (`head`) is no error.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
-        return ExitCode::SUCCESS;
+        return print(&effective_toml(&loaded));
     }
     let _log = log::start(loaded.config.log_level, loaded.config.log_format);
     supervisor::run(loaded, &|| configuration(&matches))
+}
+
+/// A reader that has seen enough (`head`) is no error.
+fn print(text: &str) -> ExitCode {
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 /// Every flag, global so that it may stand before and after `check-config`.
@@ -52,7 +62,8 @@ fn command() -> Command {
         .value_name("FILE")
         .global(true)
         .help(format!(
-            "TOML file with the keys that check-config prints [env: {CONFIG_VARIABLE}]"
+            "TOML file with the keys of sample-config; empty for none [default: {DEFAULT_FILE}, where it exists] \
+             [env: {CONFIG_VARIABLE}]"
         ));
     Command::new("bufferbloatd")
         .version(env!("CARGO_PKG_VERSION"))
@@ -63,8 +74,9 @@ fn command() -> Command {
              environment, which beats the file, which beats the default.",
         )
         .after_help(
-            "Signals: SIGTERM or Ctrl-C stops within 5 s (a second one at once); SIGHUP reads the file again and \
-             logs what would change; SIGUSR1 makes the log one level louder, SIGUSR2 quieter.",
+            "Signals: SIGTERM or Ctrl-C stops within 5 s (a second one at once); SIGHUP reads the file again, changes \
+             what a running node can, and logs what needs a restart; SIGUSR1 makes the log one level louder, SIGUSR2 \
+             quieter.",
         )
         .subcommand_required(false)
         .disable_help_subcommand(true)
@@ -72,6 +84,7 @@ fn command() -> Command {
             Command::new(CHECK_CONFIG)
                 .about("Print the effective configuration with the source of each value, or what is wrong with it"),
         )
+        .subcommand(Command::new(SAMPLE_CONFIG).about("Print a configuration file with every key, commented"))
         .arg(config)
         .args(SETTINGS.iter().map(argument))
 }
@@ -110,12 +123,12 @@ fn configuration(matches: &ArgMatches) -> Result<Loaded, ConfigErrors> {
         }
     }
     sources.add_environment(|name| std::env::var(name).ok());
-    let file = matches
+    let named = matches
         .get_one::<String>(CONFIG)
         .cloned()
-        .or_else(|| std::env::var(CONFIG_VARIABLE).ok())
-        .filter(|path| !path.is_empty());
-    let file_faults = file.map_or(Ok(()), |path| sources.add_file(&PathBuf::from(path)));
+        .or_else(|| std::env::var(CONFIG_VARIABLE).ok());
+    let file = config_file(named, Path::new(DEFAULT_FILE));
+    let file_faults = file.map_or(Ok(()), |path| sources.add_file(&path));
     let kernel = Kernel {
         host_name: host_name(),
         cores: std::thread::available_parallelism().map_or(1, Into::into),
@@ -125,6 +138,15 @@ fn configuration(matches: &ArgMatches) -> Result<Loaded, ConfigErrors> {
         (loaded, Ok(())) => loaded,
         (Ok(_), Err(faults)) => Err(ConfigErrors(faults)),
         (Err(errors), Err(faults)) => Err(ConfigErrors([faults, errors.0].concat())),
+    }
+}
+
+/// The file that somebody named; without a word, the default one if it exists. An empty name is no file at all.
+fn config_file(named: Option<String>, default: &Path) -> Option<PathBuf> {
+    match named {
+        Some(path) => (!path.is_empty()).then(|| PathBuf::from(path)),
+        // One that exists and cannot be read is told, not passed over.
+        None => (!matches!(default.try_exists(), Ok(false))).then(|| default.to_owned()),
     }
 }
 
@@ -181,6 +203,17 @@ mod tests {
             assert!(help.contains(setting.env), "{}", setting.env);
         }
         assert!(help.contains("Limits:"), "{help}");
+    }
+
+    #[test]
+    fn the_default_file_is_read_where_it_exists_and_nobody_names_another() {
+        let there = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        let absent = Path::new("/nonexistent/config.toml");
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(config_file(None, there), Some(there.to_owned()));
+        assert_eq!(config_file(None, absent), None);
+        assert_eq!(config_file(named("a.toml"), there), Some("a.toml".into()));
+        assert_eq!(config_file(named(""), there), None);
     }
 
     #[test]

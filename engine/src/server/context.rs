@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::config::Config;
+use super::live_config::LiveConfig;
 use super::roles::Role;
 use super::scoreboard::Scoreboard;
 
@@ -16,8 +16,8 @@ use super::scoreboard::Scoreboard;
 pub struct RoleContext {
     /// Which role.
     pub role: Role,
-    /// The node's configuration.
-    pub config: Arc<Config>,
+    /// The node's configuration; a reload changes it.
+    pub config: LiveConfig,
     /// The ports that the node really listens on.
     pub ports: Vec<RolePort>,
     /// One seat for each event loop.

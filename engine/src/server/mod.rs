@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod flow;
 pub mod host;
 pub mod identity;
+pub mod live_config;
 pub mod log;
 pub mod node;
 pub mod os_error;

@@ -43,7 +43,7 @@ fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
     for (number, LoopSeat { slot, listeners }) in loops.into_iter().enumerate() {
         let node = Node::new(
             role.clone(),
-            Arc::clone(&config),
+            config.clone(),
             scoreboard.clone(),
             drain.clone(),
             slot,

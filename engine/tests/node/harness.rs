@@ -19,6 +19,8 @@ pub(crate) fn daemon(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_clear()
+        // Whatever this machine has in /etc.
+        .env("BUFFERBLOATD_CONFIG", "")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -6,4 +6,5 @@ mod household;
 mod http;
 mod isolation;
 mod log;
+mod reload;
 mod supervision;

@@ -143,26 +143,6 @@ fn one_process_serves_all_roles_without_multiprocess() {
 }
 
 #[test]
-fn sighup_tells_what_would_change_and_keeps_serving() {
-    let path = std::env::temp_dir().join(format!("bufferbloatd-hup-{}.toml", std::process::id()));
-    std::fs::write(&path, "[limits]\ntests_max = 5\n").unwrap();
-    let node = Node::start(&["--config", path.to_str().unwrap()]);
-    let children = node.children();
-    std::fs::write(&path, "[limits]\ntests_max = 6\n").unwrap();
-    node.signal(libc::SIGHUP);
-    eventually("the change is told", PATIENCE, || {
-        node.log_text().contains("takes effect at a restart")
-    });
-    std::fs::write(&path, "[limits]\ntests_max = 0\n").unwrap();
-    node.signal(libc::SIGHUP);
-    eventually("the fault is told", PATIENCE, || {
-        node.log_text().contains("tests_max = 0: must be 1 to 1024")
-    });
-    assert_eq!(node.children(), children);
-    std::fs::remove_file(&path).unwrap();
-}
-
-#[test]
 fn the_ports_file_tells_programs_where_to_go_while_the_node_runs() {
     let path = std::env::temp_dir().join(format!("bufferbloatd-ports-{}.json", std::process::id()));
     let mut node = Node::start(&["--ports-file", path.to_str().unwrap()]);

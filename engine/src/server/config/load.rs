@@ -362,3 +362,7 @@ fn cors_origins(text: &str) -> Result<CorsOrigins, String> {
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod error_tests;

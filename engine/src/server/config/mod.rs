@@ -5,8 +5,10 @@
 
 mod bounded;
 mod error;
+mod live;
 mod load;
 mod profiles;
+mod sample;
 mod settings;
 mod show;
 mod sources;
@@ -20,8 +22,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::bounded::Bounded;
 pub use self::error::{ConfigError, ConfigErrors};
+pub use self::live::Change;
 pub use self::load::{Kernel, Loaded, load};
 pub use self::profiles::PROFILES_MAX;
+pub use self::sample::sample_toml;
 pub use self::settings::{Group, Key, Kind, SETTINGS, Setting};
 pub use self::show::effective_toml;
 pub use self::sources::{Given, GivenProfiles, Source, Sources};

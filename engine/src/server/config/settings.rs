@@ -103,6 +103,11 @@ pub struct Setting {
     pub default_note: &'static str,
     /// For a stranger.
     pub help: &'static str,
+    /// A possible value for the sample, where the default is not a constant.
+    pub example: &'static str,
+    /// Whether SIGHUP changes it in a running node; the others belong to sockets, processes and loops, which are made at
+    /// the start.
+    pub is_live: bool,
 }
 
 impl Setting {
@@ -166,11 +171,14 @@ const BASE: Setting = Setting {
     default: None,
     default_note: "",
     help: "",
+    example: "",
+    is_live: false,
 };
 
 const LIMIT: Setting = Setting {
     table: "limits",
     group: Group::Limits,
+    is_live: true,
     ..BASE
 };
 
@@ -205,6 +213,7 @@ pub const SETTINGS: &[Setting] = &[
         env: "BUFFERBLOATD_PROFILE_PORTS",
         value_name: "PORT",
         kind: PORT,
+        example: "8001",
         default_note: "8001; any free ports where --port is 0",
         help: "First port of the profiles' processes, the others follow on, but for those that the file gives one; 0 takes \
                any free ports",
@@ -231,6 +240,7 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("cubic"),
         default_note: "cubic, or reno where the kernel does not allow it",
         help: "TCP congestion control of the load; the kernel must offer it",
+        is_live: true,
         ..BASE
     },
     Setting {
@@ -243,6 +253,7 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("*"),
         default_note: "*, everybody",
         help: "Origins whose pages may use the test endpoints",
+        is_live: true,
         ..BASE
     },
     Setting {
@@ -251,8 +262,10 @@ pub const SETTINGS: &[Setting] = &[
         flag: "node-name",
         env: "BUFFERBLOATD_NODE_NAME",
         value_name: "NAME",
+        example: "test.example.net",
         default_note: "the host's name",
         help: "Name of this node in reports, at most 64 bytes",
+        is_live: true,
         ..BASE
     },
     Setting {
@@ -273,6 +286,7 @@ pub const SETTINGS: &[Setting] = &[
         env: "BUFFERBLOATD_LOOPS",
         group: Group::Processes,
         kind: range_of(|config: &Config| config.loops),
+        example: "4",
         default_note: "one for each core",
         help: "Event loops of the main process",
         ..BASE
@@ -309,6 +323,7 @@ pub const SETTINGS: &[Setting] = &[
         kind: range_of(|config: &Config| config.tests_per_process),
         default: Some("128"),
         help: "Most sessions that one profile process admits",
+        is_live: true,
         ..BASE
     },
     Setting {
@@ -322,6 +337,7 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
         default: Some("info"),
         help: "What to log, to standard error: error, warn, info, debug or trace",
+        is_live: true,
         ..BASE
     },
     Setting {
@@ -348,6 +364,7 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Choice(&["none", "truncated", "full"]),
         default: Some("none"),
         help: "What the log says of clients' addresses: none, truncated (to /24, IPv6 to /48) or full",
+        is_live: true,
         ..BASE
     },
     Setting {

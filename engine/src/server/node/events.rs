@@ -349,6 +349,7 @@ impl Application for Node {
     }
 
     fn handle_tick(&mut self, now: Instant, counters: &Counters) -> Directive {
+        self.adopt_config();
         let slot = self.slot();
         slot.beat(now);
         slot.accepted.add(counters.accepted - self.counted.accepted);

@@ -18,6 +18,7 @@ use super::address::AddressFlows;
 use super::config::Config;
 use super::context::DrainSignal;
 use super::flow::{FlowLimits, LoadFlow};
+use super::live_config::{ConfigReader, LiveConfig};
 use super::log::test_end;
 use super::profile_session::MessageBuffer;
 use super::query::Query;
@@ -39,6 +40,7 @@ const FLOWS_PER_TEST_MAX: u32 = 2 * (2 * FLOWS_PER_DIRECTION_MAX as u32 + 2);
 pub struct Node {
     role: Role,
     config: Arc<Config>,
+    live_config: ConfigReader,
     scoreboard: Scoreboard,
     drain: DrainSignal,
     tokens: TokenKey,
@@ -60,11 +62,13 @@ impl Node {
     /// When the system has no randomness.
     pub fn new(
         role: Role,
-        config: Arc<Config>,
+        config: LiveConfig,
         scoreboard: Scoreboard,
         drain: DrainSignal,
         loop_index: usize,
     ) -> io::Result<Self> {
+        let mut live_config = config.reader();
+        let config = Arc::clone(live_config.current());
         let serves_all = role.endpoints.contains(EndpointGroup::Household);
         let profiles = config
             .profiles
@@ -77,6 +81,7 @@ impl Node {
         Ok(Self {
             role,
             config,
+            live_config,
             tokens: TokenKey::new(&scoreboard.secret()),
             scoreboard,
             drain,
@@ -160,6 +165,16 @@ impl Node {
     #[must_use]
     pub fn test_limits(&self) -> TestLimits {
         self.config.limits.tests()
+    }
+
+    /// Goes on with what a reload has left, if there was one: it holds for every flow and test that begins from now on.
+    fn adopt_config(&mut self) {
+        let current = self.live_config.current();
+        if !Arc::ptr_eq(current, &self.config) {
+            self.addresses
+                .set_per_address_max(current.limits.flows_per_address_max.get() as u32);
+            self.config = Arc::clone(current);
+        }
     }
 
     /// A test is over: counts it and writes its line, unless that has been done.

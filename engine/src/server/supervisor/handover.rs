@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::notice::NoticeReader;
 use crate::runtime::sys::process::inherited_descriptor;
 use crate::runtime::sys::shared_memory::memfd;
 use crate::server::config::Config;
 use crate::server::context::{DrainSignal, LoopSeat, RoleContext, RolePort};
+use crate::server::live_config::LiveConfig;
 use crate::server::roles::Role;
 use crate::server::scoreboard::Scoreboard;
 
@@ -32,6 +34,19 @@ pub struct Handover {
     pub roles: Vec<HandedRole>,
     /// The scoreboard's descriptor.
     pub scoreboard_fd: RawFd,
+    /// The descriptor that notices come on while the child runs.
+    pub notices_fd: RawFd,
+}
+
+/// What a child has to work with.
+#[derive(Debug)]
+pub struct Opened {
+    /// One for each role.
+    pub contexts: Vec<RoleContext>,
+    /// What all of them read.
+    pub config: LiveConfig,
+    /// What the supervisor says from now on.
+    pub notices: NoticeReader,
 }
 
 /// One role with its loops.
@@ -98,21 +113,27 @@ impl Handover {
     ///
     /// # Errors
     /// A descriptor is missing, or the scoreboard is another version's.
-    pub fn open(self, drain: Arc<std::sync::atomic::AtomicBool>) -> io::Result<Vec<RoleContext>> {
+    pub fn open(self, drain: Arc<std::sync::atomic::AtomicBool>) -> io::Result<Opened> {
         let scoreboard = Scoreboard::open(inherited_descriptor(self.scoreboard_fd)?)?;
-        let config = Arc::new(self.config);
+        let notices = NoticeReader::new(inherited_descriptor(self.notices_fd)?);
+        let config = LiveConfig::new(self.config);
         let context = |handed: HandedRole| {
             let seats: io::Result<Vec<LoopSeat>> = handed.loops.iter().map(open_loop).collect();
             Ok(RoleContext {
                 role: handed.role,
-                config: Arc::clone(&config),
+                config: config.clone(),
                 ports: self.ports.clone(),
                 loops: seats?,
                 scoreboard: scoreboard.clone(),
                 drain: DrainSignal::new(Arc::clone(&drain), scoreboard.clone()),
             })
         };
-        self.roles.into_iter().map(context).collect()
+        let contexts: io::Result<Vec<RoleContext>> = self.roles.into_iter().map(context).collect();
+        Ok(Opened {
+            contexts: contexts?,
+            config,
+            notices,
+        })
     }
 }
 

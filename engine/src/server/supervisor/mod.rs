@@ -7,6 +7,7 @@
 pub mod child;
 pub mod handover;
 mod listeners;
+pub mod notice;
 mod process;
 mod ready;
 pub mod restart;
@@ -21,8 +22,9 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
 use self::listeners::{ListenError, RoleListeners};
+use self::notice::Notice;
 use self::process::{Process, SeatedRole};
-use super::config::{Config, ConfigErrors, Key, Loaded, LogLevel, Setting};
+use super::config::{Config, ConfigErrors, Loaded, LogLevel};
 use super::context::{LoopSeat, RolePort};
 use super::log;
 use super::os_error;
@@ -274,7 +276,8 @@ impl Supervisor {
         }
     }
 
-    /// Changes the log level, and tells what else would change. Sockets, loops and limits belong to running processes: they change at a restart.
+    /// Changes what a running node can, and tells what needs a restart: sockets, processes and loops. The log level is the
+    /// file's again, whatever signals have made of it.
     fn handle_reload(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
         let fresh = match reload() {
             Ok(fresh) => fresh,
@@ -285,30 +288,27 @@ impl Supervisor {
                 return;
             }
         };
+        let changes = self.loaded.take_live(&fresh);
         let log_level = fresh.config.log_level;
-        let mut is_changed = log_level != self.loaded.config.log_level;
-        if is_changed {
-            self.loaded.config.log_level = log_level;
-            self.set_log_level(log_level);
+        if changes.is_empty() && log_level == self.log_level {
+            tracing::info!("configuration read again: nothing changed");
         }
-        for ((key, before), (_, after)) in self.loaded.values.iter().zip(&fresh.values) {
-            if before.text != after.text && *key != Key::LogLevel {
-                is_changed = true;
-                let key = Setting::of(*key).path();
-                tracing::warn!(
-                    key,
-                    before = before.text,
-                    after = after.text,
-                    "takes effect at a restart"
-                );
+        for change in &changes {
+            let (key, before, after) = (&change.key, &change.before, &change.after);
+            if change.is_live {
+                tracing::info!(key, before, after, "changed");
+            } else {
+                tracing::warn!(key, before, after, "takes effect at a restart");
             }
         }
-        if self.loaded.profiles.definitions != fresh.profiles.definitions {
-            is_changed = true;
-            tracing::warn!(key = "[[profile]]", "takes effect at a restart");
+        if changes.iter().any(|change| change.is_live) {
+            let notice = Notice::Config(Box::new(self.loaded.config.clone()));
+            for process in &mut self.processes {
+                process.notify(&notice);
+            }
         }
-        if !is_changed {
-            tracing::info!("configuration read again: nothing changed");
+        if log_level != self.log_level {
+            self.set_log_level(log_level);
         }
     }
 }

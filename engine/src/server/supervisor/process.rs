@@ -9,6 +9,7 @@ use protocol::time::Instant;
 
 use super::handover::{HANDOVER_VARIABLE, HandedLoop, HandedRole, Handover, descriptors};
 use super::listeners;
+use super::notice::{self, Notice, NoticeSender};
 use super::restart::{Action, RestartPolicy, Standing};
 use crate::runtime::sys::process::{ChildCommand, send_signal};
 use crate::server::config::Config;
@@ -45,6 +46,8 @@ pub(super) struct Process {
     roles: Vec<SeatedRole>,
     policy: RestartPolicy,
     child: Option<Child>,
+    /// To the child, while there is one.
+    notices: Option<NoticeSender>,
     was_started: bool,
     /// Why the supervisor killed the child whose end it awaits.
     killed_for: Option<ExitReason>,
@@ -68,6 +71,7 @@ impl Process {
             roles,
             policy: RestartPolicy::new(now),
             child: None,
+            notices: None,
             was_started: false,
             killed_for: None,
             is_silenced: false,
@@ -106,6 +110,7 @@ impl Process {
         ports: &[RolePort],
         board: &Scoreboard,
     ) {
+        self.flush_notices();
         let was_healthy = self.is_healthy();
         match self.policy.poll(now, self.oldest_heartbeat(board)) {
             Action::Nothing => {}
@@ -132,6 +137,7 @@ impl Process {
                     .take()
                     .unwrap_or_else(|| exit_reason(status));
                 self.child = None;
+                self.notices = None;
                 self.handle_end(now, reason, board);
             }
             Err(error) => {
@@ -141,6 +147,25 @@ impl Process {
                     "cannot be waited for"
                 );
             }
+        }
+    }
+
+    /// Tells the child while it runs; one that is started later has it from the start.
+    pub(super) fn notify(&mut self, notice: &Notice) {
+        if let Some(notices) = &mut self.notices {
+            notices.push(notice);
+        }
+        self.flush_notices();
+    }
+
+    /// Sends on what the child had no room for.
+    fn flush_notices(&mut self) {
+        let flushed = self.notices.as_mut().map_or(Ok(()), NoticeSender::flush);
+        if let Err(error) = flushed {
+            // Its end, if that is why, is noted when it is reaped.
+            let reason = os_error::reason(&error);
+            tracing::error!(process = self.name(), reason, "cannot be told");
+            self.notices = None;
         }
     }
 
@@ -161,12 +186,13 @@ impl Process {
             .set_silenced(false)
             .and_then(|()| self.spawn(config, ports, board));
         match spawned {
-            Ok(child) => {
+            Ok((child, notices)) => {
                 let pid = child.id();
                 tracing::info!(process = self.name(), pid, "started");
                 self.policy.handle_started(now);
                 board.processes()[self.index].set_started(now, pid, self.was_started);
                 self.child = Some(child);
+                self.notices = Some(notices);
                 self.was_started = true;
                 // Nobody is sent to a process that was down before it has shown that it lives.
                 if !self.policy.is_on_trial() {
@@ -181,7 +207,13 @@ impl Process {
         }
     }
 
-    fn spawn(&self, config: &Config, ports: &[RolePort], board: &Scoreboard) -> io::Result<Child> {
+    fn spawn(
+        &self,
+        config: &Config,
+        ports: &[RolePort],
+        board: &Scoreboard,
+    ) -> io::Result<(Child, NoticeSender)> {
+        let (notices, childs_end) = notice::channel()?;
         let handed = |seated: &SeatedRole| HandedRole {
             role: seated.role.clone(),
             loops: seated.seats.iter().map(HandedLoop::of).collect(),
@@ -192,9 +224,10 @@ impl Process {
             ports: ports.to_vec(),
             roles: self.roles.iter().map(handed).collect(),
             scoreboard_fd: board.fd().as_raw_fd(),
+            notices_fd: childs_end.as_raw_fd(),
         }
         .to_memfd()?;
-        let mut inherited = vec![handover.as_fd(), board.fd()];
+        let mut inherited = vec![handover.as_fd(), board.fd(), childs_end.as_fd()];
         inherited.extend(
             self.roles
                 .iter()
@@ -205,12 +238,13 @@ impl Process {
             arguments.push(seated.name());
             arguments.push(format!(":{}", seated.port));
         }
-        ChildCommand {
+        let child = ChildCommand {
             arguments: &arguments,
             environment: &[(HANDOVER_VARIABLE, handover.as_raw_fd().to_string())],
             inherited: &inherited,
         }
-        .start()
+        .start()?;
+        Ok((child, notices))
     }
 
     fn handle_end(&mut self, now: Instant, reason: ExitReason, board: &Scoreboard) {

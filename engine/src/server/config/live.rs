@@ -1,0 +1,146 @@
+//! What of a configuration a running node can change to.
+
+use super::{Config, Loaded, Setting};
+
+impl Config {
+    /// Takes over what [`Setting::is_live`] says can change while the node runs; all else stays.
+    pub fn take_live(&mut self, fresh: &Self) {
+        // Named one by one, so that whoever adds a key decides.
+        let Self {
+            port: _,
+            ping_port: _,
+            profiles: _,
+            listen: _,
+            node_name,
+            loops: _,
+            congestion_control,
+            log_level,
+            log_format: _,
+            log_addresses,
+            cors_origins,
+            limits,
+            multiprocess: _,
+            processes_max: _,
+            tests_per_process,
+            ports_file: _,
+        } = fresh;
+        self.node_name.clone_from(node_name);
+        self.congestion_control.clone_from(congestion_control);
+        self.log_level = *log_level;
+        self.log_addresses.clone_from(log_addresses);
+        self.cors_origins.clone_from(cors_origins);
+        self.limits.clone_from(limits);
+        self.tests_per_process = *tests_per_process;
+    }
+}
+
+/// One key that a reload found changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// `[limits] tests_max`, or `[[profile]]`.
+    pub key: String,
+    /// As it was given before; empty where it is more than a line.
+    pub before: String,
+    /// As it is given now.
+    pub after: String,
+    /// Whether it is in force, or waits for a restart.
+    pub is_live: bool,
+}
+
+impl Loaded {
+    /// Goes over to `fresh` as far as a running node can; what has changed.
+    pub fn take_live(&mut self, fresh: &Self) -> Vec<Change> {
+        self.config.take_live(&fresh.config);
+        let mut changes = Vec::new();
+        for ((key, before), (_, after)) in self.values.iter_mut().zip(&fresh.values) {
+            let setting = Setting::of(*key);
+            if before.text != after.text {
+                changes.push(Change {
+                    key: setting.path(),
+                    before: before.text.clone(),
+                    after: after.text.clone(),
+                    is_live: setting.is_live,
+                });
+                if setting.is_live {
+                    before.clone_from(after);
+                }
+            }
+        }
+        if self.profiles.definitions != fresh.profiles.definitions {
+            changes.push(Change {
+                key: "[[profile]]".to_owned(),
+                before: String::new(),
+                after: String::new(),
+                is_live: false,
+            });
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kernel, Key, Kind, SETTINGS, Sources, load};
+    use super::*;
+
+    fn loaded(given: &[(Key, &str)]) -> Loaded {
+        let mut sources = Sources::default();
+        for (key, text) in given {
+            sources.add_flag(*key, (*text).to_owned());
+        }
+        let kernel = Kernel {
+            host_name: "node".to_owned(),
+            cores: 2,
+            offers_congestion_control: &|_| Ok(()),
+        };
+        load(&sources, &kernel).unwrap()
+    }
+
+    /// A valid value that is not the default.
+    fn other_value(setting: &Setting) -> String {
+        match setting.kind {
+            Kind::Integer { min, max } => {
+                let other = [min, max, max - 1]
+                    .into_iter()
+                    .find(|number| Some(number.to_string().as_str()) != setting.default);
+                other.unwrap().to_string()
+            }
+            Kind::Boolean => (setting.default != Some("true")).to_string(),
+            Kind::Choice(words) => {
+                let other = words.iter().find(|word| Some(**word) != setting.default);
+                (*other.unwrap()).to_owned()
+            }
+            Kind::List | Kind::Text => match setting.key {
+                Key::Listen => "192.0.2.1".to_owned(),
+                Key::CorsOrigins => "https://example.net".to_owned(),
+                _ => "other".to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn what_a_row_calls_live_is_what_a_reload_changes() {
+        for setting in SETTINGS {
+            let mut running = loaded(&[]);
+            let before = running.config.clone();
+            let fresh = loaded(&[(setting.key, &other_value(setting))]);
+            let changes = running.take_live(&fresh);
+            let change = changes.iter().find(|change| change.key == setting.path());
+            assert_eq!(
+                change.map(|change| change.is_live),
+                Some(setting.is_live),
+                "{}",
+                setting.name
+            );
+            if setting.is_live {
+                assert_eq!(running.config, fresh.config, "{}", setting.name);
+                assert_eq!(running.take_live(&fresh), [], "{}", setting.name);
+            } else {
+                assert_eq!(running.config, before, "{}", setting.name);
+                assert_ne!(fresh.config, before, "{}", setting.name);
+                // It still waits: a second reload says so again.
+                assert_eq!(running.take_live(&fresh), changes, "{}", setting.name);
+            }
+        }
+    }
+}
