@@ -8,6 +8,7 @@ pub mod config;
 pub mod context;
 pub mod endpoints;
 pub mod flow;
+pub mod forwarded;
 pub mod host;
 pub mod identity;
 pub mod live_config;

@@ -17,6 +17,7 @@ pub mod upload;
 use protocol::connection::{BinarySink, WebSocketOptions};
 use protocol::http1::{Method, Request};
 
+use super::forwarded::forwarded;
 use super::node::Node;
 use super::refusal::FlowRefusal;
 use super::reply::Reply;
@@ -191,6 +192,12 @@ const fn web_socket(
 /// Answers a request, or begins to.
 pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, request: &Request) {
     visitor.origin = request.header("origin").map(str::to_owned);
+    let proxies = &node.config().proxies;
+    if !proxies.trusted.is_empty() {
+        let found = forwarded(proxies, context.peer.ip(), request);
+        visitor.set_client(found.client);
+        visitor.is_https = found.is_https;
+    }
     let path = request.path();
     let is_upgrade = request.header("upgrade").is_some();
     let found = ENDPOINTS

@@ -160,7 +160,7 @@ fn admit(
     let limits = node.test_limits();
     let applicant = Applicant {
         address_key: visitor.address,
-        address: node.config().log_addresses.of(context.peer.ip()),
+        address: node.config().log_addresses.of(visitor.client),
         client_name: &request.client.name,
         mode: request.mode,
     };

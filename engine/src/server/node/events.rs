@@ -14,7 +14,6 @@ use crate::runtime::application::{Application, Context, Counters, Directive, Swe
 use crate::server::close_code;
 use crate::server::endpoints::{self, tests, upload};
 use crate::server::flow::FlowEnd;
-use crate::server::identity::address_key;
 use crate::server::log;
 use crate::server::profile_session::{self, Handled};
 use crate::server::roles::EndpointGroup;
@@ -225,7 +224,7 @@ impl Application for Node {
             return None;
         }
         self.slot().connections.increment();
-        Some(Visitor::new(address_key(peer.ip())))
+        Some(Visitor::new(peer.ip()))
     }
 
     fn handle_accept_failed(&mut self, _: Instant, error: &io::Error) {
