@@ -6,5 +6,6 @@ mod household;
 mod http;
 mod isolation;
 mod log;
+mod metrics;
 mod reload;
 mod supervision;

@@ -5,6 +5,7 @@ mod browser;
 mod count;
 mod fuzz;
 pub(crate) mod licences;
+mod metrics;
 mod netns;
 pub(crate) mod prerequisites;
 mod programs;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::count::{Counts, Runner};
-use super::{advisories, browser, fuzz, licences, netns, prerequisites, programs, tidy};
+use super::{advisories, browser, fuzz, licences, metrics, netns, prerequisites, programs, tidy};
 use crate::process::{show, words};
 use crate::workspace;
 
@@ -73,6 +73,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "programs",
         purpose: "curl, wrk, Python's websockets, Node's ws and bad input against the real daemon",
         run: programs::run,
+    },
+    Step {
+        name: "metrics",
+        purpose: "Prometheus' own tool against the metrics and the alert rules",
+        run: metrics::run,
     },
     Step {
         name: "browser",
