@@ -10,12 +10,14 @@ use super::config::{
     ConfigErrors, Kernel, Kind, Loaded, SETTINGS, Setting, Sources, effective_toml, load,
     sample_toml,
 };
-use super::{log, os_error, supervisor};
+use super::{log, os_error, status, supervisor};
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
 const CHECK_CONFIG: &str = "check-config";
 const SAMPLE_CONFIG: &str = "sample-config";
+const STATUS: &str = "status";
+const URL: &str = "url";
 /// What is read when nobody names a file, where it exists.
 const DEFAULT_FILE: &str = "/etc/libreqos-bufferbloat/config.toml";
 /// What `clap` exits with for a wrong command line; a wrong configuration is the same fault.
@@ -35,6 +37,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if matches.subcommand_name() == Some(SAMPLE_CONFIG) {
         return print(&sample_toml());
     }
+    if let Some((STATUS, of_status)) = matches.subcommand()
+        && let Some(url) = of_status.get_one::<String>(URL)
+    {
+        return status::run(url);
+    }
     let loaded = match configuration(&matches) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -42,6 +49,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
+    if matches.subcommand_name() == Some(STATUS) {
+        return match supervisor::url_of(&loaded.config) {
+            Some(url) => status::run(&url),
+            None => {
+                os_error::complain(
+                    &"the configured port is 0, which is another at each start: name the node with --url",
+                );
+                ExitCode::from(EXIT_USAGE)
+            }
+        };
+    }
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
         return print(&effective_toml(&loaded));
     }
@@ -85,6 +103,19 @@ fn command() -> Command {
                 .about("Print the effective configuration with the source of each value, or what is wrong with it"),
         )
         .subcommand(Command::new(SAMPLE_CONFIG).about("Print a configuration file with every key, commented"))
+        .subcommand(
+            Command::new(STATUS)
+                .about("Show how a running node fares")
+                .after_help(
+                    "Exit code: 0 when all of the node serves, 1 when something is missing, 3 when nobody answers.",
+                )
+                .arg(
+                    Arg::new(URL)
+                        .long(URL)
+                        .value_name("URL")
+                        .help("The node, such as http://localhost:8000 [default: the one of this configuration]"),
+                ),
+        )
         .arg(config)
         .args(SETTINGS.iter().map(argument))
 }

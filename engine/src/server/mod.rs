@@ -22,6 +22,7 @@ pub mod reply;
 pub mod roles;
 pub mod scoreboard;
 pub mod serve;
+pub mod status;
 pub mod supervisor;
 pub mod token;
 pub mod visitor;

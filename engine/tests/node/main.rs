@@ -8,4 +8,5 @@ mod isolation;
 mod log;
 mod metrics;
 mod reload;
+mod status;
 mod supervision;

@@ -24,6 +24,7 @@ use signal_hook_mio::v1_0::Signals;
 use self::listeners::{ListenError, RoleListeners};
 use self::notice::Notice;
 use self::process::{Process, SeatedRole};
+pub use self::ready::url_of;
 use super::config::{Config, ConfigErrors, Loaded, LogLevel};
 use super::context::{LoopSeat, RolePort};
 use super::log;
