@@ -5,10 +5,14 @@
 //! drains [`Connection::poll_transmit`], [`Connection::poll_filler`] and [`Connection::poll_event`] until none yields.
 
 pub(crate) mod buffers;
+mod streams;
+
+pub use streams::StreamId;
 
 use std::time::Duration;
 
 use crate::http1::{self, Request, RequestHead, Response, ResponseHead};
+use crate::http2;
 use crate::limits::{INACTIVITY_TIMEOUT, WRITE_STALL_TIMEOUT};
 use crate::proxy;
 use crate::time::Instant;
@@ -56,6 +60,12 @@ pub enum FillerLayout {
     WebSocketFrames,
     /// The same as a client sends them: masked.
     MaskedWebSocketFrames,
+    /// HTTP/2's DATA frames of `HTTP2_FRAME_PAYLOAD_BYTES`, each with its header, which names a stream: a file can't
+    /// hold them. [`http2::stamp_http2_frames`] writes the headers into a block of memory.
+    Http2Frames {
+        /// The stream that they belong to.
+        stream: u32,
+    },
 }
 
 /// What happened on a connection.
@@ -131,6 +141,8 @@ pub enum CloseReason {
     IdleTimeout,
     /// Not a byte of a request, or of the rest of its head, came in time.
     HeadTimeout,
+    /// The transport's handshake failed, or was not done in time. A connection never says this itself.
+    HandshakeFailed,
     /// The peer moved no byte for [`Patience::inactivity`].
     InactivityTimeout,
     /// The peer did not read what was waiting for it.
@@ -150,6 +162,8 @@ pub enum CloseReason {
 pub enum ProtocolError {
     /// In HTTP, as a server (a client's faults are [`CloseReason::Refused`]).
     Http(http1::Fault),
+    /// In HTTP/2.
+    Http2(http2::Fault),
     /// In a WebSocket.
     WebSocket(websocket::Fault),
     /// In the header with which a proxy was to begin.
@@ -233,7 +247,11 @@ pub enum SendError {
     TooLong,
 }
 
-/// One connection, server or client, HTTP or WebSocket.
+/// One connection, server or client, HTTP or WebSocket; or one stream of an HTTP/2 connection.
+///
+/// An HTTP/2 connection carries many requests at a time. Its own events are [`Event::Closed`] alone; all others come
+/// from [`Connection::poll_stream_event`], and are answered on the `Connection` that [`Connection::stream_mut`] gives
+/// for the stream. To an application that is a server's connection with one request; a driver has no use for it.
 #[derive(Debug)]
 pub struct Connection(Inner);
 
@@ -242,15 +260,19 @@ enum Inner {
     Server(http1::Server),
     Client(http1::Client),
     WebSocket(WebSocket),
+    Http2(Box<http2::Server>),
+    Stream(Box<http2::Stream>),
 }
 
-/// Calls the same method of whatever is spoken.
+/// Calls the same method of whatever is spoken. A stream is not driven by itself: it gives `$idle`.
 macro_rules! each {
-    ($self:expr, $inner:ident => $call:expr) => {
+    ($self:expr, $inner:ident => $call:expr, else $idle:expr) => {
         match $self {
             Inner::Server($inner) => $call,
             Inner::Client($inner) => $call,
             Inner::WebSocket($inner) => $call,
+            Inner::Http2($inner) => $call,
+            Inner::Stream(_) => $idle,
         }
     };
 }
@@ -276,66 +298,72 @@ impl Connection {
 
     /// Takes all of `bytes`, which arrived in this order.
     pub fn handle_input(&mut self, now: Instant, bytes: &[u8]) {
-        each!(&mut self.0, inner => inner.handle_input(now, bytes));
+        each!(&mut self.0, inner => inner.handle_input(now, bytes), else ());
         self.upgrade_client(now);
     }
 
     /// `count` bytes were thrown away as [`Receive::Discard`] allows.
     pub fn handle_discarded(&mut self, now: Instant, count: u64) {
-        each!(&mut self.0, inner => inner.handle_discarded(now, count));
+        each!(&mut self.0, inner => inner.handle_discarded(now, count), else ());
     }
 
     /// The peer closed its sending side.
     pub fn handle_eof(&mut self, now: Instant) {
-        each!(&mut self.0, inner => inner.handle_eof(now));
+        each!(&mut self.0, inner => inner.handle_eof(now), else ());
     }
 
     /// The deadline of [`Connection::poll_timeout`] may have passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        each!(&mut self.0, inner => inner.handle_timeout(now));
+        each!(&mut self.0, inner => inner.handle_timeout(now), else ());
     }
 
     /// `count` bytes of what [`Connection::poll_transmit`] gave left the process.
     pub fn handle_transmitted(&mut self, now: Instant, count: u64) {
-        each!(&mut self.0, inner => inner.handle_transmitted(now, count));
+        each!(&mut self.0, inner => inner.handle_transmitted(now, count), else ());
     }
 
     /// `count` bytes of the last [`Connection::poll_filler`] left the process.
     pub fn handle_filler_sent(&mut self, now: Instant, count: u64) {
-        each!(&mut self.0, inner => inner.handle_filler_sent(now, count));
+        each!(&mut self.0, inner => inner.handle_filler_sent(now, count), else ());
     }
 
     /// Appends bytes to be written, filling `buffer` up to about `TRANSMIT_PIECE_BYTES`; whether it appended any.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut Vec<u8>) -> bool {
-        each!(&mut self.0, inner => inner.poll_transmit(now, buffer))
+        each!(&mut self.0, inner => inner.poll_transmit(now, buffer), else false)
     }
 
     /// Filler to be sent next. Only once all bytes of [`Connection::poll_transmit`] were reported as transmitted.
     pub fn poll_filler(&mut self) -> Option<Filler> {
-        each!(&self.0, inner => inner.poll_filler())
+        match &mut self.0 {
+            Inner::Server(server) => server.poll_filler(),
+            Inner::Client(client) => client.poll_filler(),
+            Inner::WebSocket(socket) => socket.poll_filler(),
+            Inner::Http2(server) => server.poll_filler(),
+            Inner::Stream(_) => None,
+        }
     }
 
     /// The next event. `scratch` is cleared, and filled with the event's payload if it has one.
     pub fn poll_event(&mut self, scratch: &mut Vec<u8>) -> Option<Event> {
-        each!(&mut self.0, inner => inner.poll_event(scratch))
+        each!(&mut self.0, inner => inner.poll_event(scratch), else None)
     }
 
     /// When [`Connection::handle_timeout`] should be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        each!(&self.0, inner => inner.poll_timeout())
+        each!(&self.0, inner => inner.poll_timeout(), else None)
     }
 
     /// How to read now.
     #[must_use]
     pub fn receive(&self) -> Receive {
-        each!(&self.0, inner => inner.receive())
+        each!(&self.0, inner => inner.receive(), else Receive::Paused)
     }
 
     /// All is said, or given up: close the transport. [`Event::Closed`] says why.
     #[must_use]
     pub fn wants_close(&self) -> bool {
-        each!(&self.0, inner => inner.wants_close())
+        each!(&self.0, inner => inner.wants_close(), else false)
     }
 
     /// Nothing more will be sent although input is still thrown away: the driver may shut down its sending side, so
@@ -345,7 +373,8 @@ impl Connection {
         match &self.0 {
             Inner::Server(server) => server.wants_shutdown(),
             Inner::WebSocket(socket) => socket.wants_shutdown(),
-            Inner::Client(_) => false,
+            Inner::Http2(server) => server.wants_shutdown(),
+            Inner::Client(_) | Inner::Stream(_) => false,
         }
     }
 
@@ -362,7 +391,8 @@ impl Connection {
     ) -> Result<(), WrongState> {
         match &mut self.0 {
             Inner::Server(server) => server.respond(now, &head, body),
-            Inner::Client(_) | Inner::WebSocket(_) => Err(WrongState),
+            Inner::Stream(stream) => stream.respond(now, &head, body),
+            Inner::Client(_) | Inner::WebSocket(_) | Inner::Http2(_) => Err(WrongState),
         }
     }
 
@@ -375,7 +405,8 @@ impl Connection {
     pub fn receive_body(&mut self, now: Instant, sink: BodySink) -> Result<(), WrongState> {
         match &mut self.0 {
             Inner::Server(server) => server.receive_body(now, sink),
-            Inner::Client(_) | Inner::WebSocket(_) => Err(WrongState),
+            Inner::Stream(stream) => stream.receive_body(now, sink),
+            Inner::Client(_) | Inner::WebSocket(_) | Inner::Http2(_) => Err(WrongState),
         }
     }
 
@@ -410,7 +441,9 @@ impl Connection {
     ) -> Result<(), WrongState> {
         match &mut self.0 {
             Inner::Client(client) => client.request(now, &head, body, sink),
-            Inner::Server(_) | Inner::WebSocket(_) => Err(WrongState),
+            Inner::Server(_) | Inner::WebSocket(_) | Inner::Http2(_) | Inner::Stream(_) => {
+                Err(WrongState)
+            }
         }
     }
 
@@ -429,7 +462,9 @@ impl Connection {
     ) -> Result<(), WrongState> {
         match &mut self.0 {
             Inner::Client(client) => client.request_websocket(now, target, host, nonce, &options),
-            Inner::Server(_) | Inner::WebSocket(_) => Err(WrongState),
+            Inner::Server(_) | Inner::WebSocket(_) | Inner::Http2(_) | Inner::Stream(_) => {
+                Err(WrongState)
+            }
         }
     }
 
@@ -476,17 +511,21 @@ impl Connection {
         match &mut self.0 {
             Inner::Server(server) => server.stop_filler(now),
             Inner::WebSocket(socket) => socket.stop_filler(now),
-            Inner::Client(_) => {}
+            Inner::Stream(stream) => stream.stop_filler(now),
+            Inner::Client(_) | Inner::Http2(_) => {}
         }
     }
 
     /// WebSocket: sends a close frame once the current filler frame is out, and waits for the peer's. HTTP: ends the
     /// connection when the current response is out (filler without an end is stopped); code and reason are not used.
+    /// HTTP/2: lets no more streams in and ends the connection after the last; on a stream, stops filler without an end.
     pub fn close(&mut self, now: Instant, code: u16, reason: &str) {
         match &mut self.0 {
             Inner::Server(server) => server.close(now),
             Inner::Client(client) => client.close(now),
             Inner::WebSocket(socket) => socket.close(now, code, reason),
+            Inner::Http2(server) => server.close(now),
+            Inner::Stream(stream) => stream.stop_filler(now),
         }
     }
 
@@ -494,19 +533,28 @@ impl Connection {
     /// or of binary messages once it is a WebSocket.
     #[must_use]
     pub fn received_payload_bytes(&self) -> u64 {
-        each!(&self.0, inner => inner.received_bytes())
+        match &self.0 {
+            Inner::Stream(stream) => stream.received_bytes(),
+            inner => each!(inner, inner => inner.received_bytes(), else 0),
+        }
     }
 
     /// Filler payload bytes that were handed to the transport on this connection.
     #[must_use]
     pub fn sent_payload_bytes(&self) -> u64 {
-        each!(&self.0, inner => inner.sent_bytes())
+        match &self.0 {
+            Inner::Stream(stream) => stream.sent_bytes(),
+            inner => each!(inner, inner => inner.sent_bytes(), else 0),
+        }
     }
 
     /// Bytes that wait to be written: not handed over yet, or not reported as transmitted. Filler is not counted.
     #[must_use]
     pub fn queued_transmit_bytes(&self) -> usize {
-        each!(&self.0, inner => inner.queued_bytes())
+        match &self.0 {
+            Inner::Stream(stream) => stream.queued_bytes(),
+            inner => each!(inner, inner => inner.queued_bytes(), else 0),
+        }
     }
 
     /// Whether this is a WebSocket by now.
@@ -518,7 +566,9 @@ impl Connection {
     fn websocket(&mut self) -> Result<&mut WebSocket, SendError> {
         match &mut self.0 {
             Inner::WebSocket(socket) => Ok(socket),
-            Inner::Server(_) | Inner::Client(_) => Err(SendError::Closed),
+            Inner::Server(_) | Inner::Client(_) | Inner::Http2(_) | Inner::Stream(_) => {
+                Err(SendError::Closed)
+            }
         }
     }
 

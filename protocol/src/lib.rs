@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod http1;
+pub mod http2;
 pub mod limits;
 pub mod measure;
 pub mod message;

@@ -18,6 +18,13 @@ pub const HTTP_COLLECTED_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const DOWNLOAD_BYTES_MAX: u64 = 1 << 40;
 /// A head must be whole this long after its first byte (or after the connection opened); then 408.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A TLS handshake must be done this long after the connection opened.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Handshakes that a loop goes on with in one turn: a signature takes some 40 µs with an elliptic key and a millisecond with
+/// an RSA one, and whatever else is ready waits for it.
+pub const TLS_HANDSHAKES_PER_TURN: usize = 4;
+/// New keys that a peer may ask for on one connection. A key lasts for hundreds of gigabytes.
+pub const TLS_KEY_UPDATES_MAX: u32 = 32;
 /// An idle kept-alive connection is closed after this long.
 pub const HTTP_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A transfer on which the peer moves no byte for this long is ended.
@@ -46,6 +53,33 @@ pub const BUFFER_RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Longest PROXY protocol header accepted, in bytes; proxies send some 50, and a few hundred with their extensions.
 pub const PROXY_HEADER_BYTES_MAX: usize = 2 * 1024;
+
+/// Streams that one HTTP/2 connection may have open; above it they are refused (RFC 9113, section 5.1.2, advises 100).
+pub const HTTP2_STREAMS_MAX: usize = 100;
+/// Longest payload of an HTTP/2 frame accepted, and length of a frame of filler with its header, in bytes: what every
+/// peer must take, and one TLS record holds.
+pub const HTTP2_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// Each HTTP/2 receive window, of streams and of connections, in bytes: three quarters of it, which are always open,
+/// carry 25 Gbit/s over 200 ms. Nothing of it waits in memory.
+pub const HTTP2_WINDOW_BYTES: u32 = 1 << 30;
+/// Longest HTTP/2 header block as sent, in bytes; the list that it stands for is held to `HTTP_HEAD_BYTES_MAX`.
+pub const HTTP2_HEADER_BLOCK_BYTES_MAX: usize = 32 * 1024;
+/// Most CONTINUATION frames of one header block.
+pub const HTTP2_CONTINUATIONS_MAX: usize = 8;
+/// Table that an HTTP/2 peer may build up for its header fields, in bytes as RFC 7541 counts them.
+pub const HTTP2_HEADER_TABLE_BYTES_MAX: usize = 4096;
+/// Streams that an HTTP/2 peer may end early, or cause to be ended, at once; above it the connection ends.
+pub const HTTP2_RESETS_MAX: u32 = 200;
+/// How many more of them each second.
+pub const HTTP2_RESETS_PER_S: u32 = 20;
+/// HTTP/2 frames that carry nothing (PING, SETTINGS, PRIORITY, empty DATA, unknown ones) that a peer may send at once.
+pub const HTTP2_CONTROL_FRAMES_MAX: u32 = 1_000;
+/// How many more of them each second.
+pub const HTTP2_CONTROL_FRAMES_PER_S: u32 = 100;
+/// The newest HTTP/2 streams ended here, on which what still arrives is ignored.
+pub const HTTP2_ENDED_STREAMS_KEPT: usize = 256;
+/// HTTP/2 settings must be acknowledged this long after they were sent.
+pub const HTTP2_SETTINGS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Payload of one binary filler frame on a WebSocket, in bytes.
 pub const FILLER_FRAME_PAYLOAD_BYTES: u64 = 64 * 1024;

@@ -159,6 +159,7 @@ pub(crate) const fn close_word(reason: CloseReason) -> &'static str {
         CloseReason::PeerVanished => "vanished",
         CloseReason::IdleTimeout | CloseReason::InactivityTimeout => "nothing moved",
         CloseReason::HeadTimeout => "no answer",
+        CloseReason::HandshakeFailed => "no handshake",
         CloseReason::WriteStalled => "the node did not read",
         CloseReason::CloseTimeout => "no answer to the close",
         CloseReason::ProtocolError(_) => "protocol error",

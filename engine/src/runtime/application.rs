@@ -9,6 +9,7 @@ use protocol::connection::{CloseReason, Connection, Event, Patience};
 use protocol::time::Instant;
 
 use super::sys::tcp::{self, TcpInfo};
+use super::tls::{Acceptor, Connector};
 use super::transport::Transport;
 
 /// A program on a loop: the node, or a client.
@@ -35,6 +36,16 @@ pub trait Application {
     /// How long the connections of peers that connected wait for them.
     fn patience(&self) -> Patience {
         Patience::default()
+    }
+
+    /// With what the peers of listener number `listener` are to make a TLS handshake; `None` speaks plain.
+    fn acceptor(&self, _: usize) -> Option<&Acceptor> {
+        None
+    }
+
+    /// With what a TLS handshake is to be made on the connection that `session` was asked for with; `None` speaks plain.
+    fn connector(&self, _: &Self::Session) -> Option<&Connector> {
+        None
     }
 
     /// The next connection to open, if one is wanted now. Asked in every turn.

@@ -1,14 +1,18 @@
 //! A driver pumps one transport against one connection: input in, events to the application, output out, until the
 //! socket has no more to give or to take, or the budget is used up.
 
+mod encrypted;
+
 use std::io;
 use std::net::SocketAddr;
 
 use protocol::connection::{CloseReason, Connection, Event, Patience, Receive};
+use protocol::limits::TLS_HANDSHAKE_TIMEOUT;
 use protocol::time::Instant;
 
 use super::application::{Application, Context};
 use super::payload::Payload;
+use super::tls::RecordBuffers;
 use super::transport::Transport;
 
 /// Most bytes that one connection moves before the others get their turn, each way. It bounds how long a latency probe waits
@@ -33,6 +37,7 @@ pub(super) struct Workspace<'a> {
     pub(super) payload: Option<&'a Payload>,
     pub(super) read_buffer: &'a mut [u8],
     pub(super) scratch: &'a mut Vec<u8>,
+    pub(super) records: &'a mut RecordBuffers,
 }
 
 /// How a drive ended.
@@ -44,6 +49,17 @@ pub(super) enum Outcome {
     Unfinished,
     /// The connection is over.
     Closed(CloseReason),
+}
+
+/// What has come about so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The connection is being made.
+    Connecting,
+    /// The connection stands; TLS does not yet.
+    Handshaking { deadline: Instant },
+    /// The application is served.
+    Open,
 }
 
 /// Whether a connection stands.
@@ -71,7 +87,11 @@ pub(super) struct Driver<S> {
     /// directions once; whether to read or write at all is asked of the connection each time.
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
-    is_connecting: bool,
+    stage: Stage,
+    /// Of the server's connections; `None` on one that was opened from here.
+    patience: Option<Patience>,
+    /// All is said, and the rest of it has to be written by then.
+    close_deadline: Option<Instant>,
     /// When the peer was accepted, until the first byte has gone out to it.
     awaits_first_byte_since: Option<Instant>,
     pub(super) received_bytes: u64,
@@ -93,10 +113,13 @@ impl<S> Driver<S> {
         now: Instant,
         patience: Patience,
     ) -> Self {
+        let stage = Self::stage_of(&transport, now);
+        // After a handshake it's made anew, for what was agreed to be spoken.
         let connection = Connection::patient_server(now, patience);
         Self {
+            patience: Some(patience),
             awaits_first_byte_since: Some(now),
-            ..Self::new(transport, connection, session, peer, false)
+            ..Self::new(transport, connection, session, peer, stage)
         }
     }
 
@@ -107,7 +130,19 @@ impl<S> Driver<S> {
         peer: SocketAddr,
         now: Instant,
     ) -> Self {
-        Self::new(transport, Connection::client(now), session, peer, true)
+        let connection = Connection::client(now);
+        Self::new(transport, connection, session, peer, Stage::Connecting)
+    }
+
+    /// Once the connection stands.
+    fn stage_of(transport: &Transport, now: Instant) -> Stage {
+        if transport.is_encrypted() {
+            Stage::Handshaking {
+                deadline: now + TLS_HANDSHAKE_TIMEOUT,
+            }
+        } else {
+            Stage::Open
+        }
     }
 
     fn new(
@@ -115,8 +150,9 @@ impl<S> Driver<S> {
         connection: Connection,
         session: S,
         peer: SocketAddr,
-        is_connecting: bool,
+        stage: Stage,
     ) -> Self {
+        let is_connecting = stage == Stage::Connecting;
         Self {
             generation: 0,
             peer,
@@ -126,7 +162,9 @@ impl<S> Driver<S> {
             is_queued: false,
             is_readable: !is_connecting,
             is_writable: !is_connecting,
-            is_connecting,
+            stage,
+            patience: None,
+            close_deadline: None,
             awaits_first_byte_since: None,
             received_bytes: 0,
             sent_bytes: 0,
@@ -144,19 +182,30 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
-        if !self.is_connecting {
-            return Established::Yes;
+        if self.stage == Stage::Connecting {
+            if !self.is_writable {
+                return Established::NotYet;
+            }
+            if let Some(error) = self.transport.take_error() {
+                return Established::Failed(error);
+            }
+            self.stage = Self::stage_of(&self.transport, now);
+            if self.stage == Stage::Open {
+                self.tell_connected(application, now);
+            }
         }
-        if !self.is_writable {
-            return Established::NotYet;
+        match self.stage {
+            Stage::Handshaking { deadline } => self.shake_hands(application, now, deadline),
+            Stage::Connecting | Stage::Open => Established::Yes,
         }
-        self.is_connecting = false;
-        if let Some(error) = self.transport.take_error() {
-            return Established::Failed(error);
-        }
+    }
+
+    fn tell_connected<A>(&mut self, application: &mut A, now: Instant)
+    where
+        A: Application<Session = S>,
+    {
         let (mut context, session) = self.context(now);
         application.handle_connected(&mut context, session);
-        Established::Yes
     }
 
     /// The application's view, and its session beside it.
@@ -210,14 +259,14 @@ impl<S> Driver<S> {
         };
         loop {
             self.deliver_events(application, now, workspace.scratch);
-            if let Some(outcome) = self.finish() {
+            if let Some(outcome) = self.finish(now, workspace.records) {
                 return outcome;
             }
-            let sent = match self.send(now, workspace.payload, &mut budget.send) {
+            let sent = match self.send(now, workspace, &mut budget.send) {
                 Ok(progress) => progress,
                 Err(_) => return self.outcome_of_failure(application, now, workspace.scratch),
             };
-            let received = match self.receive(now, workspace.read_buffer, &mut budget.receive) {
+            let received = match self.receive(now, workspace, &mut budget.receive) {
                 Ok(progress) => progress,
                 Err(_) => return self.outcome_of_failure(application, now, workspace.scratch),
             };
@@ -259,17 +308,27 @@ impl<S> Driver<S> {
     fn send(
         &mut self,
         now: Instant,
-        payload: Option<&Payload>,
+        workspace: &mut Workspace<'_>,
         budget: &mut usize,
     ) -> io::Result<Progress> {
+        let payload = workspace.payload;
+        let records = &mut *workspace.records;
         let mut progress = Progress::Idle;
         while self.is_writable {
+            if self.transport.has_unwritten() && retry(|| self.transport.flush(records))?.is_none()
+            {
+                self.is_writable = false;
+                break;
+            }
             if self.transmitted == self.transmit.len() {
                 self.recycle_transmit_buffer();
                 self.connection.poll_transmit(now, &mut self.transmit);
             }
             let moved = if self.transmitted < self.transmit.len() {
-                let moved = retry(|| self.transport.write(&self.transmit[self.transmitted..]))?;
+                let moved = retry(|| {
+                    self.transport
+                        .write(&self.transmit[self.transmitted..], records)
+                })?;
                 if let Some(moved) = moved {
                     self.transmitted += moved;
                     self.connection.handle_transmitted(now, moved as u64);
@@ -280,8 +339,8 @@ impl<S> Driver<S> {
                     return Ok(Progress::Exhausted);
                 }
                 let moved = retry(|| {
-                    self.transport
-                        .send_filler(payload, &filler, BULK_CALL_BYTES.min(*budget))
+                    let most = BULK_CALL_BYTES.min(*budget);
+                    self.transport.send_filler(payload, &filler, most, records)
                 })?;
                 if let Some(moved) = moved {
                     self.connection.handle_filler_sent(now, moved as u64);
@@ -314,16 +373,20 @@ impl<S> Driver<S> {
     fn receive(
         &mut self,
         now: Instant,
-        buffer: &mut [u8],
+        workspace: &mut Workspace<'_>,
         budget: &mut usize,
     ) -> io::Result<Progress> {
-        if !self.is_readable {
+        if !self.is_readable && !self.transport.has_unopened() {
             return Ok(Progress::Idle);
         }
         let mode = self.connection.receive();
         if mode != Receive::Paused && *budget == 0 {
             return Ok(Progress::Exhausted);
         }
+        if mode != Receive::Paused && self.transport.is_encrypted() {
+            return self.receive_records(now, workspace.records, budget);
+        }
+        let buffer = &mut *workspace.read_buffer;
         let moved = match mode {
             Receive::Paused => return Ok(Progress::Idle),
             Receive::Bytes => self.read(now, buffer)?,
@@ -366,13 +429,13 @@ impl<S> Driver<S> {
     }
 
     /// Ends the driver when all is said, or only its sending side while the peer may still be talking.
-    fn finish(&mut self) -> Option<Outcome> {
+    fn finish(&mut self, now: Instant, records: &mut RecordBuffers) -> Option<Outcome> {
         if self.is_aborted {
             self.transport.reset_on_close();
             return Some(Outcome::Closed(CloseReason::Finished));
         }
         if let Some(reason) = self.close_reason {
-            return Some(Outcome::Closed(reason));
+            return Some(self.close(now, reason, records));
         }
         if self.connection.wants_shutdown() && !self.has_shut_write {
             self.has_shut_write = true;

@@ -13,6 +13,7 @@ use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use protocol::connection::CloseReason;
+use protocol::limits::TLS_HANDSHAKES_PER_TURN;
 use protocol::time::Instant;
 use slab::Slab;
 
@@ -22,6 +23,7 @@ use super::payload::Payload;
 use super::sys::clock;
 use super::sys::timer::TimerFd;
 use super::timer_wheel::TimerWheel;
+use super::tls::RecordBuffers;
 use super::transport::Transport;
 
 /// Connections accepted in one turn, so that a storm of them delays no probe.
@@ -53,6 +55,8 @@ pub struct EventLoop<A: Application> {
     payload: Option<Arc<Payload>>,
     read_buffer: Box<[u8]>,
     scratch: Vec<u8>,
+    records: RecordBuffers,
+    handshakes_left: usize,
     next_tick: Instant,
     next_generation: u32,
     counters: Counters,
@@ -109,6 +113,8 @@ impl<A: Application> EventLoop<A> {
             payload,
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             scratch: Vec::new(),
+            records: RecordBuffers::default(),
+            handshakes_left: TLS_HANDSHAKES_PER_TURN,
             next_tick: now,
             next_generation: 0,
             counters: Counters::default(),
@@ -185,6 +191,7 @@ impl<A: Application> EventLoop<A> {
 
     /// Gives each driver that was ready at the start its turn, once.
     fn drive_ready(&mut self) {
+        self.handshakes_left = TLS_HANDSHAKES_PER_TURN;
         for _ in 0..self.ready.len() {
             let Some(key) = self.ready.pop_front() else {
                 break;
@@ -194,9 +201,23 @@ impl<A: Application> EventLoop<A> {
                 .get(key.index as usize)
                 .is_some_and(|driver| driver.generation == key.generation)
             {
-                self.drive(key.index, clock::monotonic_now());
+                if self.may_drive(key.index) {
+                    self.drive(key.index, clock::monotonic_now());
+                } else {
+                    self.ready.push_back(key);
+                }
             }
         }
+    }
+
+    /// Handshakes are dear, so a turn makes a few: whoever is served already must not wait for all of a crowd's.
+    fn may_drive(&mut self, index: u32) -> bool {
+        if !self.drivers[index as usize].is_handshaking() {
+            return true;
+        }
+        let may = self.handshakes_left > 0;
+        self.handshakes_left = self.handshakes_left.saturating_sub(1);
+        may
     }
 
     fn drive(&mut self, index: u32, now: Instant) {
@@ -208,11 +229,16 @@ impl<A: Application> EventLoop<A> {
             payload: self.payload.as_deref(),
             read_buffer: &mut self.read_buffer,
             scratch: &mut self.scratch,
+            records: &mut self.records,
         };
         let before = (driver.received_bytes, driver.sent_bytes);
         let outcome = match driver.establish(&mut self.application, now) {
             Established::Yes => driver.drive(&mut self.application, now, &mut workspace),
             Established::NotYet => Outcome::Waiting,
+            Established::Failed(_) if driver.is_accepted() => {
+                self.close(index, now, CloseReason::HandshakeFailed);
+                return;
+            }
             Established::Failed(error) => {
                 let driver = self.remove(index);
                 self.application
@@ -242,13 +268,10 @@ impl<A: Application> EventLoop<A> {
         let driver = &self.drivers[index as usize];
         let session_deadline = self.application.poll_timeout(&driver.session);
         let connection_deadline = driver.connection.poll_timeout();
-        let deadline = match (session_deadline, connection_deadline) {
-            (Some(session), Some(connection)) => session.min(connection),
-            (Some(deadline), None) | (None, Some(deadline)) => deadline,
-            (None, None) => {
-                self.wheel.cancel(index);
-                return;
-            }
+        let deadlines = [session_deadline, connection_deadline, driver.deadline()];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
+            self.wheel.cancel(index);
+            return;
         };
         if self
             .wheel
@@ -343,8 +366,18 @@ impl<A: Application> EventLoop<A> {
         self.counters.accepted += 1;
         if let Some(session) = self.application.handle_accept(now, number, peer) {
             let patience = self.application.patience();
-            let driver = Driver::accepted(Transport::new(stream), session, peer, now, patience);
-            self.insert(driver, now);
+            let mut transport = Transport::new(stream);
+            let prepared = match self.application.acceptor(number) {
+                Some(acceptor) => transport.accept_tls(acceptor),
+                None => Ok(()),
+            };
+            let driver = Driver::accepted(transport, session, peer, now, patience);
+            match prepared {
+                Ok(()) => self.insert(driver, now),
+                Err(_) => {
+                    driver.into_closed(&mut self.application, now, CloseReason::HandshakeFailed);
+                }
+            }
         }
         true
     }
@@ -361,7 +394,13 @@ impl<A: Application> EventLoop<A> {
         }) = self.application.poll_connect()
         {
             let now = clock::monotonic_now();
-            match Transport::connect(peer, local) {
+            let connected = Transport::connect(peer, local).and_then(|mut transport| {
+                if let Some(connector) = self.application.connector(&session) {
+                    transport.connect_tls(connector)?;
+                }
+                Ok(transport)
+            });
+            match connected {
                 Ok(transport) => {
                     self.insert(Driver::connecting(transport, session, peer, now), now);
                 }
@@ -385,9 +424,14 @@ impl<A: Application> EventLoop<A> {
         }
         self.next_generation = self.next_generation.wrapping_add(1);
         driver.generation = self.next_generation;
-        entry.insert(driver);
+        let driver = entry.insert(driver);
         self.counters.connections += 1;
-        self.drive(index, now);
+        if driver.is_handshaking() {
+            enqueue(&mut self.ready, index, driver);
+            self.schedule(index);
+        } else {
+            self.drive(index, now);
+        }
     }
 
     /// The loop's heartbeat. Returns the time at which the turn ends.

@@ -11,4 +11,5 @@ pub mod payload;
 pub mod pin;
 pub mod sys;
 pub mod timer_wheel;
+pub mod tls;
 pub mod transport;

@@ -3,7 +3,9 @@
 
 use std::fs::{File, OpenOptions, remove_file};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use protocol::connection::FillerLayout;
 use protocol::websocket::stamp_filler_cycle;
@@ -12,11 +14,17 @@ use protocol::websocket::stamp_filler_cycle;
 /// stay in the processor's outer cache.
 const RAW_BYTES: usize = 4 * 1024 * 1024;
 const FRAMES: u64 = 64;
+/// The part that TLS is sealed from repeats much sooner, for nobody sees it repeat, and stays in the inner caches.
+const RAW_BLOCK_BYTES: u64 = 64 * 1024;
+/// Any position of a block is followed by so many bytes of it.
+const BLOCK_RUN_BYTES: u64 = 128 * 1024;
 
 /// Random bytes in a file, laid out for sending.
 #[derive(Debug)]
 pub struct Payload {
     file: File,
+    /// For each layout one cycle, and its beginning once more; made when TLS first asks for it.
+    blocks: OnceLock<io::Result<[Vec<u8>; 3]>>,
 }
 
 /// Where a layout's bytes are in the file.
@@ -45,13 +53,51 @@ impl Payload {
             stamp_filler_cycle(layout, &mut frames);
             file.write_all(&frames)?;
         }
-        Ok(Self { file })
+        Ok(Self {
+            file,
+            blocks: OnceLock::new(),
+        })
     }
 
     /// The file, for `sendfile`.
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// 128 KiB or more of `layout`'s endless payload from position `offset` on, in memory.
+    ///
+    /// # Errors
+    /// When the file could not be read.
+    pub fn bytes(&self, layout: FillerLayout, offset: u64) -> io::Result<&[u8]> {
+        let blocks = self.blocks.get_or_init(|| self.read_blocks());
+        let [raw, frames, masked_frames] = blocks
+            .as_ref()
+            .map_err(|error| io::Error::from(error.kind()))?;
+        let block = match layout {
+            FillerLayout::Raw => raw,
+            FillerLayout::WebSocketFrames => frames,
+            FillerLayout::MaskedWebSocketFrames => masked_frames,
+        };
+        Ok(&block[(offset % block_cycle(layout)) as usize..])
+    }
+
+    fn read_blocks(&self) -> io::Result<[Vec<u8>; 3]> {
+        let read = |layout| -> io::Result<Vec<u8>> {
+            let cycle = block_cycle(layout) as usize;
+            let mut block = vec![0; cycle + BLOCK_RUN_BYTES as usize];
+            self.file
+                .read_exact_at(&mut block[..cycle], section(layout).start)?;
+            for position in cycle..block.len() {
+                block[position] = block[position - cycle];
+            }
+            Ok(block)
+        };
+        Ok([
+            read(FillerLayout::Raw)?,
+            read(FillerLayout::WebSocketFrames)?,
+            read(FillerLayout::MaskedWebSocketFrames)?,
+        ])
     }
 
     /// The part of the file that holds position `offset` of `layout`'s endless payload: its place, and how many bytes
@@ -64,12 +110,22 @@ impl Payload {
     }
 }
 
+const fn block_cycle(layout: FillerLayout) -> u64 {
+    match layout {
+        FillerLayout::Raw => RAW_BLOCK_BYTES,
+        FillerLayout::WebSocketFrames | FillerLayout::MaskedWebSocketFrames => {
+            layout.stride_bytes()
+        }
+    }
+}
+
 fn section(layout: FillerLayout) -> Section {
     let raw = RAW_BYTES as u64;
     let frames = FRAMES * FillerLayout::WebSocketFrames.stride_bytes();
     let masked_frames = FRAMES * FillerLayout::MaskedWebSocketFrames.stride_bytes();
     match layout {
-        FillerLayout::Raw => Section {
+        // No file can hold HTTP/2's frames, which name their stream; their payload is raw.
+        FillerLayout::Raw | FillerLayout::Http2Frames { .. } => Section {
             start: 0,
             length: raw,
         },
@@ -130,6 +186,19 @@ mod tests {
             Payload::locate(FillerLayout::WebSocketFrames, frames.length),
             (frames.start, frames.length)
         );
+    }
+
+    #[test]
+    fn a_block_goes_on_where_its_cycle_ends() {
+        let payload = Payload::create().expect("a temporary folder");
+        let layout = FillerLayout::WebSocketFrames;
+        let stride = layout.stride_bytes();
+        for offset in [0, 1, stride - 1, stride, 70 * stride + 3] {
+            let bytes = payload.bytes(layout, offset).expect("readable");
+            assert!(bytes.len() as u64 >= BLOCK_RUN_BYTES);
+            let to_header = ((stride - offset % stride) % stride) as usize;
+            assert_eq!(bytes[to_header..to_header + 2], [0x82, 127], "{offset}");
+        }
     }
 
     #[test]

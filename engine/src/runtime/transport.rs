@@ -1,4 +1,5 @@
-//! How bytes reach the peer: plain TCP. Says nothing about what the bytes mean, and moves bulk bytes without looking at them.
+//! How bytes reach the peer: plain TCP, or TLS on it. Says nothing about what the bytes mean, and moves bulk bytes without
+//! looking at them.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -11,12 +12,16 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::payload::Payload;
 use super::sys::{bulk, receive};
+use super::tls::{Acceptor, Connector, HandshakeStep, Received, RecordBuffers, TlsSession};
 
 /// A connected socket.
 #[derive(Debug)]
 pub struct Transport {
     stream: TcpStream,
     stamps_arrivals: bool,
+    tls: Option<TlsSession>,
+    /// The sending side is to be shut down behind what still waits to be written.
+    ends_after_flush: bool,
 }
 
 impl Transport {
@@ -28,6 +33,43 @@ impl Transport {
         Self {
             stream,
             stamps_arrivals: false,
+            tls: None,
+            ends_after_flush: false,
+        }
+    }
+
+    /// The peer that connected is to be spoken to in TLS; a handshake comes first.
+    ///
+    /// # Errors
+    /// As [`TlsSession::accept`].
+    pub fn accept_tls(&mut self, acceptor: &Acceptor) -> io::Result<()> {
+        self.tls = Some(TlsSession::accept(acceptor)?);
+        Ok(())
+    }
+
+    /// The peer that is being connected to is to be spoken to in TLS; a handshake comes first, once the connection stands.
+    ///
+    /// # Errors
+    /// As [`TlsSession::connect`].
+    pub fn connect_tls(&mut self, connector: &Connector) -> io::Result<()> {
+        self.tls = Some(TlsSession::connect(connector)?);
+        Ok(())
+    }
+
+    /// Whether what is said goes through TLS.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Goes on with the handshake as far as the socket allows.
+    ///
+    /// # Errors
+    /// As [`TlsSession::drive_handshake`].
+    pub fn drive_handshake(&mut self) -> io::Result<HandshakeStep> {
+        match &mut self.tls {
+            Some(tls) => tls.drive_handshake(&mut self.stream),
+            None => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -77,14 +119,35 @@ impl Transport {
     /// # Errors
     /// As `recv(2)`.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Option<Instant>)> {
-        if self.stamps_arrivals {
-            receive::receive_stamped(self.stream.as_fd(), buffer)
-        } else {
-            self.stream.read(buffer).map(|length| (length, None))
-        }
+        read_from(&mut self.stream, self.stamps_arrivals, buffer)
     }
 
-    /// Throws away up to `length` bytes; zero at the end of the stream.
+    /// Opens records that have arrived, and gives the payload of each to `take`, which says whether it wants another. The
+    /// socket is read only where `may_read` says so; it stamps arrivals as for [`Transport::read`].
+    ///
+    /// # Errors
+    /// As [`TlsSession::receive`]; `Unsupported` without TLS.
+    pub fn receive_records(
+        &mut self,
+        may_read: bool,
+        buffers: &mut RecordBuffers,
+        take: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<Received> {
+        let tls = self.tls.as_mut().ok_or(io::ErrorKind::Unsupported)?;
+        let stamps_arrivals = self.stamps_arrivals;
+        let read = may_read.then_some(|stream: &mut TcpStream, buffer: &mut [u8]| {
+            read_from(stream, stamps_arrivals, buffer)
+        });
+        tls.receive(&mut self.stream, read, buffers, take)
+    }
+
+    /// Whether records wait to be opened that no readiness of the socket will announce.
+    #[must_use]
+    pub fn has_unopened(&self) -> bool {
+        self.tls.as_ref().is_some_and(TlsSession::has_unopened)
+    }
+
+    /// Throws away up to `length` bytes; zero at the end of the stream. Not for TLS, whose records have to be opened.
     ///
     /// # Errors
     /// As `recv(2)`.
@@ -92,25 +155,58 @@ impl Transport {
         bulk::discard(self.stream.as_fd(), length)
     }
 
-    /// Writes a part of `bytes`.
+    /// Writes a part of `bytes`. With TLS what was sealed counts as written: see [`Transport::has_unwritten`].
     ///
     /// # Errors
     /// As `send(2)`.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+    pub fn write(&mut self, bytes: &[u8], buffers: &mut RecordBuffers) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => tls.write(&mut self.stream, bytes, buffers),
+            None => self.stream.write(bytes),
+        }
+    }
+
+    /// Whether sealed records, or the end of what we say, wait for the socket; [`Transport::flush`] is due when it takes more.
+    #[must_use]
+    pub fn has_unwritten(&self) -> bool {
+        self.ends_after_flush || self.tls.as_ref().is_some_and(TlsSession::has_unwritten)
+    }
+
+    /// Writes what was sealed before.
+    ///
+    /// # Errors
+    /// As `send(2)`; `WouldBlock` when something is left.
+    pub fn flush(&mut self, buffers: &mut RecordBuffers) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            tls.flush(&mut self.stream, buffers)?;
+        }
+        if self.ends_after_flush {
+            self.ends_after_flush = false;
+            // A peer that is gone already has no use for the news.
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
+        Ok(())
     }
 
     /// Sends a part of `filler`, at most `length` bytes of it.
     ///
     /// # Errors
-    /// As `sendfile(2)`; `Unsupported` when the loop was given no payload.
+    /// As `sendfile(2)`, or as [`Transport::write`]; `Unsupported` when the loop was given no payload.
     pub fn send_filler(
         &mut self,
         payload: Option<&Payload>,
         filler: &Filler,
         length: usize,
+        buffers: &mut RecordBuffers,
     ) -> io::Result<usize> {
         let payload = payload.ok_or(io::ErrorKind::Unsupported)?;
+        if let Some(tls) = &mut self.tls {
+            let bytes = payload.bytes(filler.layout, filler.offset)?;
+            let length = (length as u64)
+                .min(filler.remaining)
+                .min(bytes.len() as u64) as usize;
+            return tls.write(&mut self.stream, &bytes[..length], buffers);
+        }
         let (position, left) = Payload::locate(filler.layout, filler.offset);
         let length = (length as u64).min(filler.remaining).min(left) as usize;
         bulk::send_file(self.stream.as_fd(), payload.file(), position, length)
@@ -122,10 +218,28 @@ impl Transport {
         let _ = SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
     }
 
-    /// Tells the peer that nothing more comes; what it sends can still be read.
+    /// Tells the peer that nothing more comes; what it sends can still be read. With TLS the news waits behind what was sealed
+    /// before: [`Transport::flush`] is due.
     pub fn shutdown_write(&mut self) {
-        // A peer that is gone already has no use for the news.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        if let Some(tls) = &mut self.tls {
+            tls.say_goodbye();
+            self.ends_after_flush = true;
+        } else {
+            // A peer that is gone already has no use for the news.
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
+    }
+}
+
+fn read_from(
+    stream: &mut TcpStream,
+    stamps_arrivals: bool,
+    buffer: &mut [u8],
+) -> io::Result<(usize, Option<Instant>)> {
+    if stamps_arrivals {
+        receive::receive_stamped(stream.as_fd(), buffer)
+    } else {
+        stream.read(buffer).map(|length| (length, None))
     }
 }
 

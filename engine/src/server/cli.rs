@@ -121,13 +121,17 @@ fn command() -> Command {
 }
 
 fn argument(setting: &'static Setting) -> Arg {
+    // `--production` alone is as good as `--production true`.
+    let is_switch = setting.kind == Kind::Boolean;
     Arg::new(setting.flag)
         .long(setting.flag)
         .value_name(setting.value_name)
         .help_heading(setting.group.heading())
         .global(true)
         // A value such as -1 gets our own answer, which tells the range.
-        .allow_hyphen_values(true)
+        .allow_hyphen_values(!is_switch)
+        .num_args(if is_switch { 0..=1 } else { 1..=1 })
+        .default_missing_value("true")
         .action(ArgAction::Set)
         .help(format!(
             "{}{} [default: {}] [env: {}]",
@@ -227,7 +231,8 @@ mod tests {
         let help = command().render_help().to_string();
         for setting in SETTINGS {
             assert!(
-                help.contains(&format!("--{} <", setting.flag)),
+                help.contains(&format!("--{} <", setting.flag))
+                    || help.contains(&format!("--{} [<", setting.flag)),
                 "{}",
                 setting.flag
             );

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::live_config::LiveConfig;
 use super::roles::Role;
 use super::scoreboard::Scoreboard;
+use crate::runtime::tls::Acceptor;
 
 /// Everything a role needs.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct RoleContext {
     pub loops: Vec<LoopSeat>,
     /// Shared with every process of the node.
     pub scoreboard: Scoreboard,
+    /// What handshakes are made with, if the node speaks TLS.
+    pub acceptor: Option<Arc<Acceptor>>,
     /// When to stop.
     pub drain: DrainSignal,
 }

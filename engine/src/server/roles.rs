@@ -28,11 +28,13 @@ pub enum EndpointGroup {
     Health,
     /// Statistics and metrics of the whole node, for its operator.
     Status,
+    /// The way to HTTPS, for those who came by HTTP.
+    Redirect,
 }
 
 /// Some groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EndpointSet(u8);
+pub struct EndpointSet(u16);
 
 impl EndpointSet {
     /// The set of `groups`.
@@ -41,7 +43,7 @@ impl EndpointSet {
         let mut bits = 0;
         let mut index = 0;
         while index < groups.len() {
-            bits |= 1 << groups[index] as u8;
+            bits |= 1 << groups[index] as u16;
             index += 1;
         }
         Self(bits)
@@ -50,7 +52,7 @@ impl EndpointSet {
     /// Whether `group` is in it.
     #[must_use]
     pub const fn contains(self, group: EndpointGroup) -> bool {
-        self.0 & (1 << group as u8) != 0
+        self.0 & (1 << group as u16) != 0
     }
 }
 
@@ -80,15 +82,26 @@ pub struct Role {
 pub const MAIN: &str = "main";
 /// Name of the ping role.
 pub const PING: &str = "ping";
+/// Name of the role that sends those who came by HTTP to HTTPS.
+pub const REDIRECT: &str = "redirect";
 
-/// The roles of a node with this configuration, in the order of their slots: main, ping, and one for each profile.
+impl Role {
+    /// Whether its clients speak TLS, if the node does at all.
+    #[must_use]
+    pub const fn speaks_tls(&self) -> bool {
+        !self.endpoints.contains(EndpointGroup::Redirect)
+    }
+}
+
+/// The roles of a node with this configuration, in the order of their slots: main, ping, one for each profile, and the
+/// redirection to HTTPS, if there is one.
 ///
 /// At most `processes_max` processes serve profiles, shared evenly: each profile has as many as divide without a rest,
 /// at least one. Profiles beyond the bound have no role; main serves them, as it does those whose role is down. Where all
 /// roles share one process, each has its loops there once.
 #[must_use]
 pub fn roles(config: &Config) -> Vec<Role> {
-    use EndpointGroup::{Api, Bulk, Health, Household, Page, Ping, Profile, Status};
+    use EndpointGroup::{Api, Bulk, Health, Household, Page, Ping, Profile, Redirect, Status};
     // At most 64 by its type.
     let processes_max = config.processes_max.get() as usize;
     let (served, processes) = if config.multiprocess {
@@ -127,7 +140,21 @@ pub fn roles(config: &Config) -> Vec<Role> {
             processes,
             ..profile_role(profile)
         });
-    [main, ping].into_iter().chain(profiles).collect()
+    let redirect = config.http_redirect_port.map(|port| Role {
+        index: 2 + served,
+        name: REDIRECT.to_owned(),
+        port,
+        endpoints: EndpointSet::of(&[Redirect]),
+        processes: 1,
+        loops: 1,
+        is_pinned: false,
+        nice: 0,
+    });
+    [main, ping]
+        .into_iter()
+        .chain(profiles)
+        .chain(redirect)
+        .collect()
 }
 
 /// An echo must not wait for the load that it measures. On two cores under eight downloads the 99th percentile of the
@@ -247,7 +274,10 @@ mod tests {
     #[test]
     fn the_scoreboard_has_room_for_every_role_process_and_loop() {
         for profiles in 1..=PROFILES_MAX {
-            let roles = roles(&config(profiles, 64));
+            let roles = roles(&Config {
+                http_redirect_port: Some(80),
+                ..config(profiles, 64)
+            });
             let processes = roles.iter().map(|role| role.processes);
             let loops = roles.iter().map(|role| role.processes * role.loops);
             assert!(roles.len() <= ROLES_MAX);

@@ -30,8 +30,10 @@ fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
         loops,
         scoreboard,
         drain,
+        acceptor,
         ..
     } = context;
+    let acceptor = acceptor.filter(|_| role.speaks_tls());
     let is_pinned = role.is_pinned;
     let sends_bulk = role.endpoints.contains(EndpointGroup::Bulk);
     let payload = if sends_bulk {
@@ -47,6 +49,7 @@ fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
             scoreboard.clone(),
             drain.clone(),
             slot,
+            acceptor.clone(),
         )?;
         let mut event_loop = EventLoop::new(node, listeners, payload.clone())?;
         let thread = Builder::new()

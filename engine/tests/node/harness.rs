@@ -73,7 +73,7 @@ impl Node {
         BufReader::new(stdout)
             .read_line(&mut line)
             .expect("readable output");
-        let is_ready = line.starts_with("Ready: http://");
+        let is_ready = line.starts_with("Ready: http");
         let said = || std::fs::read_to_string(&log).unwrap_or_default();
         assert!(is_ready, "{line:?}, log: {}", said());
         let (address, others) = line.split_once("/ (").expect("an address and the others");

@@ -10,3 +10,5 @@ mod metrics;
 mod reload;
 mod status;
 mod supervision;
+mod tls;
+mod tls_client;

@@ -217,7 +217,7 @@ impl Fault {
     }
 
     /// The JSON body of the answer.
-    pub(super) fn reply_body(self) -> Vec<u8> {
+    pub(crate) fn reply_body(self) -> Vec<u8> {
         error_body(self.code(), self.message())
     }
 }

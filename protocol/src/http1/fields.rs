@@ -7,24 +7,28 @@ pub type Field = (Cow<'static, str>, Cow<'static, str>);
 
 /// A range of a head; heads are at most 16 KiB, so 16 bits hold an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     start: u16,
     end: u16,
 }
 
 impl Span {
-    /// The range of `part` within `whole`, of which it must be a slice.
-    pub(super) fn of(part: &[u8], whole: &[u8]) -> Self {
-        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-        let end = start + part.len();
+    /// A range by its ends.
+    pub(crate) fn new(start: usize, end: usize) -> Self {
         Self {
             start: u16::try_from(start).unwrap_or(u16::MAX),
             end: u16::try_from(end).unwrap_or(u16::MAX),
         }
     }
 
+    /// The range of `part` within `whole`, of which it must be a slice.
+    pub(super) fn of(part: &[u8], whole: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        Self::new(start, start + part.len())
+    }
+
     /// The bytes of `whole` that this names.
-    pub(super) fn within(self, whole: &[u8]) -> &[u8] {
+    pub(crate) fn within(self, whole: &[u8]) -> &[u8] {
         whole
             .get(usize::from(self.start)..usize::from(self.end))
             .unwrap_or_default()
@@ -54,6 +58,24 @@ impl Fields {
             head: head.into(),
             spans,
         }
+    }
+
+    /// The fields that `spans` name in `head`.
+    pub(super) fn of_spans(head: Vec<u8>, spans: Vec<(Span, Span)>) -> Self {
+        Self {
+            head: head.into_boxed_slice(),
+            spans: spans.into_boxed_slice(),
+        }
+    }
+
+    /// The whole head.
+    pub(super) fn whole(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Part of the head.
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        span.within(&self.head)
     }
 
     /// Part of the head, as text; the empty string when it is not UTF-8.

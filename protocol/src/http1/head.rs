@@ -88,6 +88,61 @@ pub(super) fn parse_request(head: &[u8]) -> Result<Request, Fault> {
     })
 }
 
+/// A request's head that came in parts and not in lines (HTTP/2).
+#[derive(Debug)]
+pub(crate) struct RequestParts {
+    /// Holds what the spans name.
+    pub(crate) text: Vec<u8>,
+    pub(crate) method: Span,
+    /// The target: a path with its query.
+    pub(crate) path: Span,
+    pub(crate) authority: Option<Span>,
+    pub(crate) fields: Vec<(Span, Span)>,
+    /// Whether something follows the head.
+    pub(crate) has_body: bool,
+}
+
+/// Reads a request's head from its parts, by the same rules as one in lines.
+pub(crate) fn assemble_request(parts: RequestParts) -> Result<Request, Fault> {
+    let version = Version::Http2;
+    let fields = Fields::of_spans(parts.text, parts.fields);
+    let text = |span| fields.bytes(span);
+    let target = text(parts.path);
+    if target.len() > HTTP_TARGET_BYTES_MAX {
+        return Err(Fault::TargetTooLong);
+    }
+    let method = Method::parse(text(parts.method)).ok_or(Fault::UnknownMethod)?;
+    // Only a path, or `*`: what else HTTP/1.1 allows is in the authority here (RFC 9113, section 8.3.1).
+    if target.first() != Some(&b'/') && target != b"*" {
+        return Err(Fault::InvalidTarget);
+    }
+    let split = split_target(method, target)?;
+    let span = |part| Span::of(part, fields.whole());
+    let (path, query) = (span(split.path), split.query.map(span));
+    match parts.authority {
+        Some(authority) if !is_host(text(authority)) => return Err(Fault::InvalidHost),
+        Some(_) => {}
+        None => check_host(&fields, version)?,
+    }
+    let unannounced = if parts.has_body {
+        BodyLength::UntilClose
+    } else {
+        BodyLength::None
+    };
+    Ok(Request {
+        method,
+        version,
+        target: parts.path,
+        path,
+        query,
+        authority: parts.authority,
+        body: body_length(&fields, version)?.unwrap_or(unannounced),
+        keep_alive: true,
+        expects_continue: expects_continue(&fields, version)?,
+        fields,
+    })
+}
+
 /// Reads a response's head; `to_head` says that it answers a HEAD request, and so has no body whatever it says.
 pub(super) fn parse_response(head: &[u8], to_head: bool) -> Result<Response, Fault> {
     let line = first_line(head);
@@ -255,7 +310,7 @@ fn check_host(fields: &Fields, version: Version) -> Result<(), Fault> {
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Err(Fault::RepeatedHost),
         (Some(host), None) if !is_host(host) => Err(Fault::InvalidHost),
-        (None, None) if version == Version::Http11 => Err(Fault::MissingHost),
+        (None, None) if version != Version::Http10 => Err(Fault::MissingHost),
         (Some(_) | None, _) => Ok(()),
     }
 }
@@ -336,6 +391,7 @@ fn parse_content_length(value: &[u8]) -> Result<u64, Fault> {
 
 fn keeps_alive(fields: &Fields, version: Version) -> bool {
     match version {
+        Version::Http2 => true,
         Version::Http11 => !fields.has_token("connection", "close"),
         Version::Http10 => {
             fields.has_token("connection", "keep-alive") && !fields.has_token("connection", "close")
@@ -348,14 +404,16 @@ fn expects_continue(fields: &Fields, version: Version) -> Result<bool, Fault> {
     let mut expectations = fields.values("expect");
     match (expectations.next(), expectations.next(), version) {
         (None, _, _) | (_, _, Version::Http10) => Ok(false),
-        (Some(value), None, Version::Http11) if value.eq_ignore_ascii_case(b"100-continue") => {
+        (Some(value), None, Version::Http11 | Version::Http2)
+            if value.eq_ignore_ascii_case(b"100-continue") =>
+        {
             Ok(true)
         }
-        (Some(_), _, Version::Http11) => Err(Fault::UnsupportedExpectation),
+        (Some(_), _, Version::Http11 | Version::Http2) => Err(Fault::UnsupportedExpectation),
     }
 }
 
 /// A character of a token (RFC 9110, section 5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -21,5 +21,7 @@ pub use request::{BodyLength, Method, Request, RequestHead, Upgrade, UpgradeFaul
 pub use response::{Response, ResponseHead};
 
 pub(crate) use client::Client;
+pub(crate) use fields::Span;
+pub(crate) use head::{RequestParts, assemble_request, is_token};
 pub(crate) use server::Server;
 pub(crate) use upgrade::UpgradeParts;

@@ -69,6 +69,8 @@ pub enum Version {
     Http10,
     /// HTTP/1.1.
     Http11,
+    /// HTTP/2.
+    Http2,
 }
 
 /// How a message's body ends (RFC 9112, section 6).
@@ -80,7 +82,7 @@ pub enum BodyLength {
     Bytes(u64),
     /// In the chunked encoding.
     Chunked,
-    /// With the connection (responses only).
+    /// With the connection (responses only), or with its stream (HTTP/2).
     UntilClose,
 }
 
@@ -186,6 +188,14 @@ impl Request {
         self.expects_continue
     }
 
+    /// Whether a body of at least one byte was announced.
+    pub(crate) const fn announces_body(&self) -> bool {
+        match self.body {
+            BodyLength::None | BodyLength::Bytes(0) => false,
+            BodyLength::Bytes(_) | BodyLength::Chunked | BodyLength::UntilClose => true,
+        }
+    }
+
     /// Whether this asks for a WebSocket, and asks rightly (RFC 6455, section 4.2.1).
     ///
     /// # Errors
@@ -193,7 +203,7 @@ impl Request {
     pub fn websocket_upgrade(&self) -> Result<Upgrade, UpgradeFault> {
         if !self.fields.has_token("upgrade", "websocket")
             || !self.fields.has_token("connection", "upgrade")
-            || self.version == Version::Http10
+            || self.version != Version::Http11
         {
             return Err(UpgradeFault::NotAnUpgrade);
         }

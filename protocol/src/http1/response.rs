@@ -61,7 +61,7 @@ impl ResponseHead {
     }
 
     /// See [`ResponseHead::status`].
-    pub(super) const fn sent_status(&self) -> u16 {
+    pub(crate) const fn sent_status(&self) -> u16 {
         if self.status < 200 || self.status > 599 {
             500
         } else {

@@ -3,6 +3,7 @@
 //! Owns the layout of the cycle (a frame at every stride) and the place of one connection in it.
 
 use crate::connection::{Filler, FillerLayout};
+use crate::http2::{HTTP2_FRAME_PAYLOAD_BYTES, HTTP2_STRIDE_BYTES};
 use crate::limits::FILLER_FRAME_PAYLOAD_BYTES;
 
 /// Header of a filler frame without a mask: two bytes and a length of 64 bits.
@@ -22,6 +23,7 @@ impl FillerLayout {
             Self::Raw => 1,
             Self::WebSocketFrames => FILLER_STRIDE_BYTES,
             Self::MaskedWebSocketFrames => MASKED_FILLER_STRIDE_BYTES,
+            Self::Http2Frames { .. } => HTTP2_STRIDE_BYTES,
         }
     }
 
@@ -32,6 +34,7 @@ impl FillerLayout {
             Self::Raw => 0,
             Self::WebSocketFrames => FILLER_HEADER_BYTES,
             Self::MaskedWebSocketFrames => MASKED_FILLER_HEADER_BYTES,
+            Self::Http2Frames { .. } => HTTP2_STRIDE_BYTES - HTTP2_FRAME_PAYLOAD_BYTES,
         }
     }
 }
@@ -41,7 +44,7 @@ impl FillerLayout {
 /// bytes already in the place of a masking key serve as the key, and the payload as already masked.
 pub fn stamp_filler_cycle(layout: FillerLayout, cycle: &mut [u8]) {
     let mask_bit = match layout {
-        FillerLayout::Raw => return,
+        FillerLayout::Raw | FillerLayout::Http2Frames { .. } => return,
         FillerLayout::WebSocketFrames => 0,
         FillerLayout::MaskedWebSocketFrames => 0x80,
     };

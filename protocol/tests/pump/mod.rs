@@ -110,6 +110,7 @@ fn cycle(layout: FillerLayout) -> &'static [u8] {
         FillerLayout::Raw => raw,
         FillerLayout::WebSocketFrames => frames,
         FillerLayout::MaskedWebSocketFrames => masked,
+        FillerLayout::Http2Frames { .. } => panic!("no HTTP/2 here"),
     }
 }
 

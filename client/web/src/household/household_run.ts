@@ -7,7 +7,9 @@ import { ApiError } from "../measurement/api";
 import type { Step } from "../measurement/controller";
 import { CountLink } from "../measurement/count_link";
 import { Crew } from "../measurement/crew";
+import { FLOWS_AT_START } from "../measurement/flow_count";
 import { GoodputBins } from "../measurement/goodput_bins";
+import { httpFlowsMax } from "../measurement/http_flows";
 import { Load } from "../measurement/load";
 import { confirmGone, failed, failureOf, handIn, type Outcome } from "../measurement/outcome";
 import { ProbeLink } from "../measurement/probe_link";
@@ -46,8 +48,6 @@ const CAPACITY_WINDOW_US = 2_000_000;
 const ASLEEP_US = 4_000_000;
 /** Traffic that ran for less says nothing of anybody, µs. */
 const JUDGEABLE_US_MIN = 5_000_000;
-/** Load flows by HTTP; a browser allows six connections to a host, and the node's count and the page need two. */
-const HTTP_FLOWS_MAX: Record<Direction, number> = { up: 3, down: 4 };
 /** The registry's name for the count worker, whose work is done before the traffic. */
 const COUNT_FLOW = "count";
 
@@ -280,17 +280,18 @@ export class HouseholdRun {
     const { endpoints, test_id, token, flows_max } = admission;
     const query = `?test_id=${test_id}`;
     if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);
+    const flowsByHttp = httpFlowsMax(direction, { uploads: false, probesByHttp: false }, this.#machinery.uploadsByHttp);
     return new Load(this.elapsed_us, {
       direction,
       urls:
         direction === "down"
           ? { websocket: endpoints.bulk_download_ws + query, http: endpoints.download + query }
           : { websocket: endpoints.bulk_upload_ws + query, http: endpoints.upload + query },
-      httpFlowsMax: HTTP_FLOWS_MAX[direction],
+      httpFlowsMax: flowsByHttp,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (span.end_us - span.start_us + LATE_ANSWER_LIMIT_US) / 1000,
       flowsMax: flows_max,
-      flowsAtStart: HTTP_FLOWS_MAX[direction],
+      flowsAtStart: flowsByHttp || FLOWS_AT_START,
       registry: this.registry,
       bins: this.bins,
       crew: this.#crew.take(direction),

@@ -12,7 +12,7 @@ export type HouseholdApi = Api & { catalogue: (signal?: AbortSignal) => Promise<
 export type HouseholdWorkers = WorkerFactory & { user: (user_id: string) => WorkerPort<UserOrder, UserNotice> };
 
 /** See the module's head. */
-export type HouseholdMachinery = { api: HouseholdApi; workers: HouseholdWorkers; epoch_us: () => number };
+export type HouseholdMachinery = { api: HouseholdApi; workers: HouseholdWorkers; epoch_us: () => number; uploadsByHttp: boolean };
 
 /** Who lives in the household of the node that served this page. */
 export function fetchCatalogue(signal?: AbortSignal): Promise<HouseholdCatalogue> {

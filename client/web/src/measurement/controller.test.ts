@@ -184,6 +184,21 @@ describe("TestRun", () => {
     expect([http(5), http(20), http(35)]).toEqual([4, 3, 2]);
   });
 
+  it("uploads by WebSocket alone in a browser whose POST is dear, which leaves the downloads all they can have", async () => {
+    const { fake, outcome } = begin({ postsAreDear: true });
+    await pass(50);
+    await outcome;
+    const transports = (kind: string) =>
+      fake.workerLogs.filter((log) => log.kind === kind).map((log) => [...new Set(log.transports)].toSorted().join());
+    expect(new Set(transports("upload"))).toEqual(new Set(["websocket"]));
+    expect(
+      fake.workerLogs
+        .filter((log) => log.kind === "download" && Math.round((log.started_us ?? 0) / 1e6) === 35)
+        .flatMap((log) => log.transports)
+        .filter((transport) => transport === "http"),
+    ).toHaveLength(4);
+  });
+
   it("loads over HTTP alone where WebSockets are blocked", async () => {
     const { fake, outcome } = begin({ probe: "http" });
     await pass(50);

@@ -14,6 +14,7 @@ import { CountLink } from "./count_link";
 import { Crew } from "./crew";
 import { FLOWS_AT_START, type FlowsReached } from "./flow_count";
 import { GoodputBins } from "./goodput_bins";
+import { httpFlowsMax } from "./http_flows";
 import { Load } from "./load";
 import { confirmGone, failed, failureOf, handIn, type Outcome } from "./outcome";
 import { ProbeLink } from "./probe_link";
@@ -42,19 +43,10 @@ const GONE_POLL_MS = 100;
 const ASLEEP_US = 4_000_000;
 /** A graded phase that ran for less says nothing, µs. */
 const GRADABLE_US_MIN = 2_000_000;
-/**
- * Load flows over HTTP. A browser allows six connections to a host: one is that of the node's count, three are the uploads'
- * for as long as they run, which leaves two for the downloads that join them. Downloads alone leave two,
- * for the page itself.
- */
-const HTTP_FLOWS_MAX = { up: 3, down: 4, downBesideUp: 2 };
-/** The same in either direction where the probes have to go by HTTP as well: both directions leave two connections. */
-const HTTP_FLOWS_BESIDE_PROBES_MAX = 2;
-
 export type { Failure, Outcome } from "./outcome";
 
 /** What a test runs on. */
-export type Machinery = { api: Api; workers: WorkerFactory; epoch_us: () => number };
+export type Machinery = { api: Api; workers: WorkerFactory; epoch_us: () => number; uploadsByHttp: boolean };
 
 /** Where a test is. */
 export type Step = "admitting" | "connecting" | "running" | "settling" | "reporting" | "over";
@@ -239,11 +231,11 @@ export class TestRun {
     const { direction } = stretch;
     const { endpoints, test_id, token, flows_max } = admission;
     const query = `?test_id=${test_id}`;
-    const isBesideUpload = this.#loads.some((load) => load.direction === "up");
-    const httpFlowsMax =
-      this.probeTransport === "http"
-        ? HTTP_FLOWS_BESIDE_PROBES_MAX
-        : HTTP_FLOWS_MAX[direction === "down" && isBesideUpload ? "downBesideUp" : direction];
+    const flowsByHttp = httpFlowsMax(
+      direction,
+      { uploads: this.#loads.some((load) => load.direction === "up"), probesByHttp: this.probeTransport === "http" },
+      this.#machinery.uploadsByHttp,
+    );
     const reached = this.#reached[direction];
     if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);
     return new Load(this.elapsed_us, {
@@ -252,12 +244,12 @@ export class TestRun {
         direction === "down"
           ? { websocket: endpoints.bulk_download_ws + query, http: endpoints.download + query }
           : { websocket: endpoints.bulk_upload_ws + query, http: endpoints.upload + query },
-      httpFlowsMax,
+      httpFlowsMax: flowsByHttp,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
       // Where no WebSocket opened for the probes, none will for the load.
-      flowsMax: this.probeTransport === "http" ? httpFlowsMax : flows_max,
-      flowsAtStart: reached.isFast ? Math.min(reached.flows, httpFlowsMax) : reached.flows,
+      flowsMax: this.probeTransport === "http" ? flowsByHttp : flows_max,
+      flowsAtStart: reached.isFast ? Math.min(reached.flows, flowsByHttp || FLOWS_AT_START) : reached.flows,
       registry: this.registry,
       bins: this.bins,
       crew: this.#crew.take(direction),

@@ -26,6 +26,8 @@ export type Behaviour = {
   refuses?: ApiError;
   reportFails?: boolean;
   probe?: "ping_role" | "http" | "unreachable";
+  /** The browser sends uploads by WebSocket. */
+  postsAreDear?: boolean;
   /** Load workers that do not answer to `end`. */
   isStubborn?: boolean;
   /** The newest probes stay unanswered. */
@@ -61,6 +63,7 @@ export class FakeMachinery {
   get machinery(): Machinery {
     return {
       epoch_us: () => Date.now() * 1000,
+      uploadsByHttp: this.behaviour.postsAreDear !== true,
       api: {
         admit: async () => {
           if (this.behaviour.refuses !== undefined) throw this.behaviour.refuses;

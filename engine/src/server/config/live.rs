@@ -1,6 +1,6 @@
 //! What of a configuration a running node can change to.
 
-use super::{Config, Loaded, Setting};
+use super::{Config, Key, Loaded, Setting};
 
 impl Config {
     /// Takes over what [`Setting::is_live`] says can change while the node runs; all else stays.
@@ -11,6 +11,9 @@ impl Config {
             ping_port: _,
             profiles: _,
             listen: _,
+            tls,
+            tls_min: _,
+            http_redirect_port: _,
             node_name,
             loops: _,
             congestion_control,
@@ -25,6 +28,10 @@ impl Config {
             tests_per_process,
             ports_file: _,
         } = fresh;
+        // Other files can be read while the node runs; its ports speak TLS or don't from the start.
+        if self.tls.is_some() && tls.is_some() {
+            self.tls.clone_from(tls);
+        }
         self.node_name.clone_from(node_name);
         self.congestion_control.clone_from(congestion_control);
         self.log_level = *log_level;
@@ -54,16 +61,21 @@ impl Loaded {
     pub fn take_live(&mut self, fresh: &Self) -> Vec<Change> {
         self.config.take_live(&fresh.config);
         let mut changes = Vec::new();
+        let starts_or_ends_tls = self.config.scheme() != fresh.config.scheme();
         for ((key, before), (_, after)) in self.values.iter_mut().zip(&fresh.values) {
             let setting = Setting::of(*key);
+            let is_live = match key {
+                Key::SslCertfile | Key::SslKeyfile if starts_or_ends_tls => false,
+                _ => setting.is_live,
+            };
             if before.text != after.text {
                 changes.push(Change {
                     key: setting.path(),
                     before: before.text.clone(),
                     after: after.text.clone(),
-                    is_live: setting.is_live,
+                    is_live,
                 });
-                if setting.is_live {
+                if is_live {
                     before.clone_from(after);
                 }
             }
@@ -82,12 +94,18 @@ impl Loaded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kernel, Key, Kind, SETTINGS, Sources, load};
+    use super::super::{Kernel, Kind, SETTINGS, Sources, load};
     use super::*;
 
+    /// Of a node that speaks TLS: some keys have a meaning there only.
     fn loaded(given: &[(Key, &str)]) -> Loaded {
+        let tls = [
+            (Key::SslCertfile, "chain.pem"),
+            (Key::SslKeyfile, "key.pem"),
+        ];
         let mut sources = Sources::default();
-        for (key, text) in given {
+        // The first value of a key stays.
+        for (key, text) in given.iter().chain(&tls) {
             sources.add_flag(*key, (*text).to_owned());
         }
         let kernel = Kernel {
@@ -117,6 +135,20 @@ mod tests {
                 Key::CorsOrigins => "https://example.net".to_owned(),
                 _ => "other".to_owned(),
             },
+        }
+    }
+
+    #[test]
+    fn a_running_node_neither_begins_nor_ceases_to_speak_tls() {
+        let with = loaded(&[]);
+        let none = [(Key::SslCertfile, ""), (Key::SslKeyfile, "")];
+        let without = loaded(&none);
+        for (running, fresh) in [(&with, &without), (&without, &with)] {
+            let mut running = running.clone();
+            let changes = running.take_live(fresh);
+            assert_eq!(changes.len(), 2);
+            assert!(changes.iter().all(|change| !change.is_live));
+            assert_ne!(running.config.scheme(), fresh.config.scheme());
         }
     }
 

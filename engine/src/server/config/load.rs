@@ -13,11 +13,16 @@ use super::settings::{Key, Setting};
 use super::sources::{Given, GivenProfiles, Source, Sources};
 use super::{
     Bounded, Config, CorsOrigins, ForwardedField, Limits, Listen, LogAddresses, LogFormat,
-    LogLevel, Proxies,
+    LogLevel, Proxies, TlsFiles, TlsVersion,
 };
 
 /// Longest node name, bytes.
 const NODE_NAME_BYTES_MAX: usize = 64;
+
+/// The defaults of the main port and of the redirection's.
+const HTTP_PORT: &str = "8000";
+const HTTPS_PORT: &str = "443";
+const HTTP_REDIRECT_PORT: &str = "80";
 
 /// Every Linux has it and allows it to everybody.
 const LOSS_BASED_EVERYWHERE: &str = "reno";
@@ -78,11 +83,20 @@ struct Parser<'a> {
 impl Parser<'_> {
     /// `None` when a value is missing because it was faulty; all others have been looked at all the same.
     fn config(&mut self, kernel: &Kernel<'_>) -> Option<Config> {
-        let port = self.port(Key::Port);
+        let production = self.boolean(Key::Production);
+        let default_port = if production == Some(true) {
+            HTTPS_PORT
+        } else {
+            HTTP_PORT
+        };
+        let port = self.parse_or(Key::Port, default_port, port);
         let ping_port = self.port(Key::PingPort);
         self.ports_differ(port, ping_port);
         let profiles = self.profiles(port, ping_port);
         let listen = self.parse(Key::Listen, listen);
+        let tls = self.tls(production);
+        let tls_min = self.choice(Key::TlsMin, &[TlsVersion::Tls12, TlsVersion::Tls13]);
+        let http_redirect_port = self.http_redirect_port(production, tls.as_ref());
         let node_name = self.parse_or(Key::NodeName, &kernel.host_name, node_name);
         let cores = kernel.cores.clamp(1, 64).to_string();
         let loops = self.bounded_or(Key::Loops, &cores);
@@ -120,6 +134,9 @@ impl Parser<'_> {
             ping_port: ping_port?,
             profiles: profiles?,
             listen: listen?,
+            tls: tls?,
+            tls_min: tls_min?,
+            http_redirect_port: http_redirect_port?,
             node_name: node_name?,
             loops: loops?,
             congestion_control: congestion_control?,
@@ -179,9 +196,58 @@ impl Parser<'_> {
     }
 
     fn port(&mut self, key: Key) -> Option<u16> {
-        self.parse(key, |text| {
-            text.parse().map_err(|_| Setting::of(key).requirement())
-        })
+        self.parse(key, port)
+    }
+
+    /// The outer `None` when the two files were not given together, or not at all where they must be.
+    fn tls(&mut self, production: Option<bool>) -> Option<Option<TlsFiles>> {
+        let path = |text: &str| Ok((!text.is_empty()).then(|| PathBuf::from(text)));
+        let certificate = self.parse(Key::SslCertfile, path)?;
+        let key = self.parse(Key::SslKeyfile, path)?;
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(Some(TlsFiles { certificate, key })),
+            (None, None) if production == Some(true) => {
+                let reason = "needs a certificate: give --ssl-certfile and --ssl-keyfile";
+                self.fault(Key::Production, reason.to_owned());
+                None
+            }
+            (None, None) => Some(None),
+            (Some(_), None) => {
+                let reason = "needs its key: give --ssl-keyfile, too";
+                self.fault(Key::SslCertfile, reason.to_owned());
+                None
+            }
+            (None, Some(_)) => {
+                let reason = "needs its certificate: give --ssl-certfile, too";
+                self.fault(Key::SslKeyfile, reason.to_owned());
+                None
+            }
+        }
+    }
+
+    fn http_redirect_port(
+        &mut self,
+        production: Option<bool>,
+        tls: Option<&Option<TlsFiles>>,
+    ) -> Option<Option<u16>> {
+        let default = if production == Some(true) {
+            HTTP_REDIRECT_PORT
+        } else {
+            ""
+        };
+        let port = self.parse_or(Key::HttpRedirectPort, default, |text| {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            port(text).map(Some)
+        })?;
+        if port.is_some() && tls == Some(&None) {
+            let reason =
+                "has nowhere to redirect to: without a certificate the node speaks plain HTTP";
+            self.fault(Key::HttpRedirectPort, reason.to_owned());
+            return None;
+        }
+        Some(port)
     }
 
     /// Any free ports beside a main port of 0: who doesn't mind the one doesn't mind the others.
@@ -327,6 +393,11 @@ impl Parser<'_> {
             self.errors.push(error);
         }
     }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| Setting::of(Key::Port).requirement())
 }
 
 fn listen(text: &str) -> Result<Listen, String> {

@@ -31,6 +31,7 @@ pub use self::sample::sample_toml;
 pub use self::settings::{Group, Key, Kind, SETTINGS, Setting};
 pub use self::show::effective_toml;
 pub use self::sources::{Given, GivenProfiles, Source, Sources};
+use super::scheme::Scheme;
 use super::scoreboard::TestLimits;
 
 /// Everything that can be set. Made by [`load`] only (or by [`Config::default`]).
@@ -45,6 +46,12 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// Where to listen.
     pub listen: Listen,
+    /// Certificate and key; without them every port speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// The oldest version of TLS that is spoken.
+    pub tls_min: TlsVersion,
+    /// Port that speaks plain HTTP and sends everybody to HTTPS, 0 lets the kernel choose; only with TLS.
+    pub http_redirect_port: Option<u16>,
     /// The node's name in reports.
     pub node_name: String,
     /// Event loops of the main role.
@@ -72,6 +79,17 @@ pub struct Config {
     pub tests_per_process: Bounded<1, 1024>,
     /// Where the ports in use are written when the node is ready, as JSON.
     pub ports_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// In which schemes the node's URLs are.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        match self.tls {
+            Some(_) => Scheme::Tls,
+            None => Scheme::Plain,
+        }
+    }
 }
 
 /// Bounds on what clients can use.
@@ -133,6 +151,26 @@ pub enum Listen {
     DualStack,
     /// These addresses, at least one.
     Addresses(Vec<IpAddr>),
+}
+
+/// Where the node's certificate is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFiles {
+    /// The chain, PEM.
+    pub certificate: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// RFC 8446.
+    #[serde(rename = "1.3")]
+    Tls13,
 }
 
 /// Who may read test endpoints from a page of another origin.

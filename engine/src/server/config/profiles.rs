@@ -9,7 +9,7 @@ use crate::server::roles::{MAIN, PING};
 use crate::server::scoreboard::ROLES_MAX;
 
 /// Most virtual users that a node can have: each is a role beside main and ping.
-pub const PROFILES_MAX: usize = ROLES_MAX - 2;
+pub const PROFILES_MAX: usize = ROLES_MAX - 3;
 /// The lowest of the catalogue's ports, which are counted from it.
 pub(super) const PORTS_FROM: u16 = 8_001;
 

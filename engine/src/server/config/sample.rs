@@ -130,7 +130,7 @@ fn wrapped(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Config, Kernel, Sources, load};
+    use super::super::{Config, Kernel, Key, Sources, load};
     use super::*;
 
     const PACKAGED: &str = include_str!("../../../../tools/packaging/config.toml");
@@ -172,7 +172,11 @@ mod tests {
                 "" => String::new(),
                 table => format!("[{table}]\n"),
             };
-            let config = loaded(&format!("{header}{}\n", &line[1..]));
+            let companions = match setting.key {
+                Key::HttpRedirectPort => "certificate = \"chain.pem\"\nkey = \"key.pem\"\n",
+                _ => "",
+            };
+            let config = loaded(&format!("{header}{}\n{companions}", &line[1..]));
             if setting.default.is_some() {
                 assert_eq!(config, Config::default(), "{line}");
             }

@@ -15,10 +15,15 @@ pub enum Key {
     CorsOrigins,
     NodeName,
     PortsFile,
+    Production,
     Loops,
     Multiprocess,
     ProcessesMax,
     TestsPerProcess,
+    SslCertfile,
+    SslKeyfile,
+    TlsMin,
+    HttpRedirectPort,
     LogLevel,
     LogFormat,
     LogAddresses,
@@ -40,6 +45,8 @@ pub enum Key {
 pub enum Group {
     /// Ports and addresses.
     Network,
+    /// Certificate and HTTPS.
+    Tls,
     /// Processes and loops.
     Processes,
     /// Log.
@@ -54,6 +61,7 @@ impl Group {
     pub const fn heading(self) -> &'static str {
         match self {
             Self::Network => "Network",
+            Self::Tls => "HTTPS",
             Self::Processes => "Processes",
             Self::Log => "Log",
             Self::Limits => "Limits",
@@ -200,7 +208,8 @@ pub const SETTINGS: &[Setting] = &[
         env: "BUFFERBLOATD_PORT",
         value_name: "PORT",
         kind: PORT,
-        default: Some("8000"),
+        example: "8000",
+        default_note: "8000; 443 with --production",
         help: "Port of the page, the API and the load; 0 takes any free port",
         ..BASE
     },
@@ -289,6 +298,18 @@ pub const SETTINGS: &[Setting] = &[
         ..BASE
     },
     Setting {
+        key: Key::Production,
+        name: "production",
+        flag: "production",
+        env: "BUFFERBLOATD_PRODUCTION",
+        value_name: "BOOL",
+        group: Group::Tls,
+        kind: Kind::Boolean,
+        default: Some("false"),
+        help: "Serve the public: HTTPS on port 443, a redirection to it on port 80, and no start without a certificate",
+        ..BASE
+    },
+    Setting {
         key: Key::Loops,
         name: "loops",
         flag: "loops",
@@ -333,6 +354,61 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("128"),
         help: "Most sessions that one profile process admits",
         is_live: true,
+        ..BASE
+    },
+    Setting {
+        key: Key::SslCertfile,
+        table: "tls",
+        name: "certificate",
+        flag: "ssl-certfile",
+        env: "SSL_CERTFILE",
+        value_name: "FILE",
+        group: Group::Tls,
+        default: Some(""),
+        default_note: "none, plain HTTP",
+        help: "Certificate chain of the node, PEM; with it every port speaks HTTPS. Read again on SIGHUP and when it changes",
+        is_live: true,
+        ..BASE
+    },
+    Setting {
+        key: Key::SslKeyfile,
+        table: "tls",
+        name: "key",
+        flag: "ssl-keyfile",
+        env: "SSL_KEYFILE",
+        value_name: "FILE",
+        group: Group::Tls,
+        default: Some(""),
+        default_note: "none, plain HTTP",
+        help: "Private key of the certificate, PEM, not encrypted",
+        is_live: true,
+        ..BASE
+    },
+    Setting {
+        key: Key::TlsMin,
+        table: "tls",
+        name: "min_version",
+        flag: "tls-min",
+        env: "BUFFERBLOATD_TLS_MIN",
+        value_name: "VERSION",
+        group: Group::Tls,
+        kind: Kind::Choice(&["1.2", "1.3"]),
+        default: Some("1.3"),
+        help: "Oldest version of TLS that is spoken: 1.2 or 1.3",
+        ..BASE
+    },
+    Setting {
+        key: Key::HttpRedirectPort,
+        table: "tls",
+        name: "http_redirect_port",
+        flag: "http-redirect-port",
+        env: "BUFFERBLOATD_HTTP_REDIRECT_PORT",
+        value_name: "PORT",
+        group: Group::Tls,
+        kind: PORT,
+        example: "80",
+        default_note: "none; 80 with --production",
+        help: "Port that speaks plain HTTP and sends everybody to HTTPS; 0 takes any free port",
         ..BASE
     },
     Setting {

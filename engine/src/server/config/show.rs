@@ -21,7 +21,11 @@ pub fn effective_toml(loaded: &Loaded) -> String {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n[{table}]\n");
         }
-        let line = format!("{} = {}", setting.name, value(setting, given));
+        let line = match setting.kind {
+            // A number that is not there has no way to be written.
+            Kind::Integer { .. } if given.text.is_empty() => format!("#{} =", setting.name),
+            _ => format!("{} = {}", setting.name, value(setting, given)),
+        };
         let _ = writeln!(text, "{line:<40} # {}", source(setting, given));
     }
     for definition in &loaded.profiles.definitions {

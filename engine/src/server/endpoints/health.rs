@@ -1,5 +1,7 @@
 //! `GET /health`: whether the node can be used, by what the scoreboard says.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use protocol::http1::Request;
 use protocol::message::node_status::{HealthStatus, NodeHealth};
 
@@ -7,7 +9,7 @@ use super::{Answer, Parameters};
 use crate::runtime::application::Context;
 use crate::server::node::Node;
 use crate::server::reply::Reply;
-use crate::server::scoreboard::{RoleState, Scoreboard};
+use crate::server::scoreboard::{RoleState, Scoreboard, TlsSlot};
 use crate::server::visitor::Visitor;
 
 /// 200 when every process serves, else 503 with the reasons.
@@ -21,6 +23,7 @@ pub fn health(
     let scoreboard = node.scoreboard();
     let mut findings = Findings::default();
     findings.look_at_processes(scoreboard, |_| true);
+    findings.look_at_certificate(scoreboard.tls(), SystemTime::now());
     let uptime = context.now - scoreboard.started_at();
     let health = NodeHealth {
         status: findings.status,
@@ -96,6 +99,22 @@ impl Findings {
         }
     }
 
+    /// A certificate that could not be used takes nothing from the node while the one before is good: it is told, and the
+    /// node stays in service.
+    fn look_at_certificate(&mut self, tls: &TlsSlot, now: SystemTime) {
+        if !tls.is_used() {
+            return;
+        }
+        let fault = tls.fault();
+        if !fault.is_empty() {
+            self.reasons
+                .push(format!("the old certificate is kept: {fault}"));
+        }
+        if now > UNIX_EPOCH + Duration::from_secs(tls.not_after_unix_s()) {
+            self.degraded("the certificate has expired".to_owned());
+        }
+    }
+
     fn worsen(&mut self, worse: HealthStatus, reason: String) {
         self.status = self.status.max(worse);
         self.reasons.push(reason);
@@ -108,6 +127,25 @@ mod tests {
 
     use super::*;
     use crate::server::scoreboard::ExitReason;
+
+    #[test]
+    fn a_bad_new_certificate_is_told_and_an_expired_one_degrades() {
+        let board = Scoreboard::create(Instant::from_micros(1), 0).unwrap();
+        let tls = board.tls();
+        let found = |unix_s| {
+            let mut findings = Findings::default();
+            findings.look_at_certificate(tls, UNIX_EPOCH + Duration::from_secs(unix_s));
+            (findings.status, findings.reasons.join("; "))
+        };
+        assert_eq!(found(50), (HealthStatus::Ok, String::new()));
+        tls.set_installed(40, 100);
+        tls.set_failed("bad");
+        let kept = "the old certificate is kept: bad".to_owned();
+        assert_eq!(found(50), (HealthStatus::Ok, kept));
+        tls.clear_fault();
+        let expired = "the certificate has expired".to_owned();
+        assert_eq!(found(101), (HealthStatus::Degraded, expired));
+    }
 
     #[test]
     fn a_process_that_fails_is_named_with_the_reason_while_its_role_is_served() {

@@ -21,9 +21,6 @@ use crate::server::visitor::Visitor;
 
 /// The value of `architecture` in a redirect, by which clients of the earlier system know it.
 const ARCHITECTURE: &str = "simple_multiprocess";
-/// The port of a Host field that names none.
-const HTTP_PORT: u16 = 80;
-
 /// `GET /virtual-household/profiles`.
 pub fn profiles(
     node: &mut Node,
@@ -71,13 +68,17 @@ pub fn redirect(
     // Main is where the client is already, whatever port that has on the way through an address translator.
     let port = match place {
         Place::Own { port } | Place::Shared { port } => port,
-        Place::Main => host.port.unwrap_or(HTTP_PORT),
+        Place::Main => host.port.unwrap_or(node.scheme().default_port()),
     };
+    let ws = node.scheme().web_socket();
     Answer::Reply(Reply::json(
         200,
         &SessionRedirect {
             redirect: true,
-            websocket_url: format!("ws://{}/ws/virtual-household/{user_id}", host.at_port(port)),
+            websocket_url: format!(
+                "{ws}://{}/ws/virtual-household/{user_id}",
+                host.at_port(port)
+            ),
             port,
             user_id: user_id.to_owned(),
             architecture: ARCHITECTURE.to_owned(),

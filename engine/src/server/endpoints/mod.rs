@@ -10,6 +10,7 @@ pub mod page;
 pub mod ping;
 pub mod probe;
 pub mod profile;
+pub mod redirect;
 pub mod status;
 pub mod tests;
 pub mod upload;
@@ -24,6 +25,9 @@ use super::reply::Reply;
 use super::roles::EndpointGroup;
 use super::visitor::Visitor;
 use crate::runtime::application::Context;
+
+/// Browsers come back by HTTPS alone for a year (RFC 6797); those that were warned of the certificate ignore it.
+const STRICT_TRANSPORT_SECURITY: &str = "Strict-Transport-Security";
 
 /// What a handler did with its request.
 #[derive(Debug)]
@@ -211,6 +215,9 @@ pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, 
             parameters(endpoint.path, path).map(|parameters| (endpoint, parameters))
         });
     let answer = match found {
+        None if node.serves(EndpointGroup::Redirect) => {
+            Answer::Reply(redirect::to_https(node, request))
+        }
         None => Answer::Reply(
             page::page(node, request).unwrap_or_else(|| node.test_reply(visitor, not_found())),
         ),
@@ -247,6 +254,11 @@ pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, 
         },
     };
     if let Answer::Reply(reply) = answer {
+        let reply = if node.speaks_tls() {
+            reply.with(STRICT_TRANSPORT_SECURITY, "max-age=31536000")
+        } else {
+            reply
+        };
         // A request is pending, or the handler would have said `Taken`.
         let _ = context
             .connection

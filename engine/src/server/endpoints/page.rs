@@ -8,6 +8,7 @@ use crate::server::host::Host;
 use crate::server::node::Node;
 use crate::server::reply::Reply;
 use crate::server::roles::EndpointGroup;
+use crate::server::scheme::Scheme;
 
 /// The asset at the path, in the encoding that the browser prefers; `None` when there is none, or this role serves no page.
 #[must_use]
@@ -34,10 +35,11 @@ fn reply(node: &Node, request: &Request, asset: &Asset) -> Reply {
         .field("Cross-Origin-Opener-Policy", "same-origin")
         .field("Cross-Origin-Embedder-Policy", "require-corp")
         .field("Cross-Origin-Resource-Policy", "same-origin");
+    let is_tls = node.scheme() == Scheme::Tls;
     let policy = request
         .host()
         .and_then(Host::parse)
-        .and_then(|host| assets::content_security_policy(host.name, &node.ports(), false));
+        .and_then(|host| assets::content_security_policy(host.name, &node.ports(), is_tls));
     let head = match policy {
         Some(policy) => head.field("Content-Security-Policy", policy),
         // A Host field that can't be used gives a page that may load itself and connect to nothing else.

@@ -221,17 +221,18 @@ fn endpoints(node: &Node, host_field: &str, id: TestId) -> Endpoints {
         (Some(host), Some(port)) => host.at_port(port),
         _ => host_field.to_owned(),
     };
+    let (http, ws) = (node.scheme().http(), node.scheme().web_socket());
     Endpoints {
-        ping_ws: format!("ws://{ping_host}/ws/ping"),
-        ping_ws_fallback: format!("ws://{host_field}/ws/ping"),
-        ping_http: format!("http://{host_field}/ping"),
-        warmup: format!("http://{host_field}/warmup"),
-        download: format!("http://{host_field}/download"),
-        upload: format!("http://{host_field}/upload"),
-        bulk_download_ws: format!("ws://{host_field}/ws/bulk-download"),
-        bulk_upload_ws: format!("ws://{host_field}/ws/bulk-upload"),
-        report: format!("http://{host_field}/api/tests/{id}/report"),
-        test: format!("http://{host_field}/api/tests/{id}"),
+        ping_ws: format!("{ws}://{ping_host}/ws/ping"),
+        ping_ws_fallback: format!("{ws}://{host_field}/ws/ping"),
+        ping_http: format!("{http}://{host_field}/ping"),
+        warmup: format!("{http}://{host_field}/warmup"),
+        download: format!("{http}://{host_field}/download"),
+        upload: format!("{http}://{host_field}/upload"),
+        bulk_download_ws: format!("{ws}://{host_field}/ws/bulk-download"),
+        bulk_upload_ws: format!("{ws}://{host_field}/ws/bulk-upload"),
+        report: format!("{http}://{host_field}/api/tests/{id}/report"),
+        test: format!("{http}://{host_field}/api/tests/{id}"),
     }
 }
 

@@ -11,6 +11,7 @@ use protocol::time::Instant;
 
 use super::Node;
 use crate::runtime::application::{Application, Context, Counters, Directive, Sweep};
+use crate::runtime::tls::Acceptor;
 use crate::server::close_code;
 use crate::server::endpoints::{self, tests, upload};
 use crate::server::flow::FlowEnd;
@@ -238,6 +239,10 @@ impl Application for Node {
             .record_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
+    fn acceptor(&self, _: usize) -> Option<&Acceptor> {
+        self.acceptor.as_deref()
+    }
+
     fn patience(&self) -> Patience {
         Patience {
             inactivity: self.config.limits.inactivity(),
@@ -400,7 +405,9 @@ fn session_closed(reason: CloseReason) -> SessionEndReason {
         CloseReason::InactivityTimeout | CloseReason::IdleTimeout | CloseReason::HeadTimeout => {
             SessionEndReason::Inactive
         }
-        CloseReason::PeerVanished | CloseReason::CloseTimeout => SessionEndReason::PeerVanished,
+        CloseReason::PeerVanished | CloseReason::CloseTimeout | CloseReason::HandshakeFailed => {
+            SessionEndReason::PeerVanished
+        }
         CloseReason::ProtocolError(_) | CloseReason::Refused(_) => SessionEndReason::ProtocolError,
     }
 }
@@ -413,6 +420,7 @@ fn closed(reason: CloseReason) -> Closed {
         CloseReason::PeerVanished => Closed::PeerVanished,
         CloseReason::IdleTimeout => Closed::IdleTimeout,
         CloseReason::HeadTimeout => Closed::HeadTimeout,
+        CloseReason::HandshakeFailed => Closed::TransportError,
         CloseReason::InactivityTimeout => Closed::InactivityTimeout,
         CloseReason::WriteStalled => Closed::WriteStalled,
         CloseReason::CloseTimeout => Closed::CloseTimeout,

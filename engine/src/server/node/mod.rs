@@ -24,13 +24,15 @@ use super::profile_session::MessageBuffer;
 use super::query::Query;
 use super::refusal::FlowRefusal;
 use super::reply::Reply;
-use super::roles::{EndpointGroup, PING, Role};
+use super::roles::{EndpointGroup, PING, REDIRECT, Role};
+use super::scheme::Scheme;
 use super::scoreboard::{
     LoopSlot, RefusalReason, RoleSlot, RoleState, Scoreboard, TestLimits, TestOutcome, TestSeat,
 };
 use super::token::TokenKey;
 use super::visitor::{Activity, Visitor};
 use crate::runtime::application::{Context, Counters};
+use crate::runtime::tls::Acceptor;
 
 /// A test's flows in both directions, its probes, and what is still closing of the phase before.
 const FLOWS_PER_TEST_MAX: u32 = 2 * (2 * FLOWS_PER_DIRECTION_MAX as u32 + 2);
@@ -52,11 +54,12 @@ pub struct Node {
     swept_s: u64,
     counted: Counters,
     faults: Faults,
+    acceptor: Option<Arc<Acceptor>>,
     has_logged_shutdown: bool,
 }
 
 impl Node {
-    /// The application of loop slot `loop_index`.
+    /// The application of loop slot `loop_index`; with an `acceptor` it speaks TLS.
     ///
     /// # Errors
     /// When the system has no randomness.
@@ -66,6 +69,7 @@ impl Node {
         scoreboard: Scoreboard,
         drain: DrainSignal,
         loop_index: usize,
+        acceptor: Option<Arc<Acceptor>>,
     ) -> io::Result<Self> {
         let mut live_config = config.reader();
         let config = Arc::clone(live_config.current());
@@ -93,6 +97,7 @@ impl Node {
             swept_s: 0,
             counted: Counters::default(),
             faults,
+            acceptor,
             has_logged_shutdown: false,
         })
     }
@@ -139,13 +144,25 @@ impl Node {
         reply.for_test(visitor.origin.as_deref(), &self.config.cors_origins)
     }
 
-    /// Every port of the node, for the page's content security policy.
+    /// In which schemes the node's URLs are.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.config.scheme()
+    }
+
+    /// Whether this process's own clients speak TLS.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        self.acceptor.is_some()
+    }
+
+    /// Every port of the node that a page connects to, for its content security policy.
     #[must_use]
     pub fn ports(&self) -> Vec<u16> {
         self.scoreboard
             .roles()
             .iter()
-            .filter(|role| role.is_used())
+            .filter(|role| role.is_used() && role.name() != REDIRECT)
             .map(RoleSlot::port)
             .collect()
     }

@@ -70,28 +70,56 @@ plain_atomics! {
     }
 }
 
+plain_atomics! {
+    /// A text of at most 256 bytes, cut at a character's boundary.
+    #[derive(Debug)]
+    pub struct LongText {
+        words: [AtomicU64; 32],
+    }
+}
+
 impl ShortText {
     /// Writes `text`; what does not fit is left out.
     pub fn set(&self, text: &str) {
-        let mut bytes = [0_u8; 64];
-        let length = text.floor_char_boundary(64);
-        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
-        for (word, chunk) in self.words.iter().zip(bytes.as_chunks::<8>().0) {
-            word.store(u64::from_le_bytes(*chunk), Relaxed);
-        }
+        set(&self.words, text);
     }
 
     /// The text; replacement characters where a reader met a writer.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let bytes: Vec<u8> = self
-            .words
-            .iter()
-            .flat_map(|word| word.load(Relaxed).to_le_bytes())
-            .collect();
-        let length = bytes.iter().position(|byte| *byte == 0).unwrap_or(64);
-        String::from_utf8_lossy(&bytes[..length]).into_owned()
+        to_text(&self.words)
     }
+}
+
+impl LongText {
+    /// Writes `text`; what does not fit is left out.
+    pub fn set(&self, text: &str) {
+        set(&self.words, text);
+    }
+
+    /// The text; replacement characters where a reader met a writer.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        to_text(&self.words)
+    }
+}
+
+fn set<const WORDS: usize>(words: &[AtomicU64; WORDS], text: &str) {
+    let mut chunks = [[0_u8; 8]; WORDS];
+    let length = text.floor_char_boundary(8 * WORDS);
+    chunks.as_flattened_mut()[..length].copy_from_slice(&text.as_bytes()[..length]);
+    for (word, chunk) in words.iter().zip(chunks) {
+        word.store(u64::from_le_bytes(chunk), Relaxed);
+    }
+}
+
+fn to_text(words: &[AtomicU64]) -> String {
+    let bytes: Vec<u8> = words
+        .iter()
+        .flat_map(|word| word.load(Relaxed).to_le_bytes())
+        .collect();
+    let length = bytes.iter().position(|byte| *byte == 0);
+    String::from_utf8_lossy(&bytes[..length.unwrap_or(bytes.len())]).into_owned()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod role_slot;
 mod test_outcome;
 mod test_row;
 mod test_table;
+mod tls_slot;
 mod waiting;
 
 use std::io;
@@ -23,7 +24,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use protocol::time::Instant;
 
-pub use self::cell::{Counter, Gauge, ShortText};
+pub use self::cell::{Counter, Gauge, LongText, ShortText};
 pub use self::flow_record::{FlowRecord, FlowSlot};
 pub use self::histogram::{
     BUCKET_BOUNDS_US, BUCKETS, Counts, Histogram, RING_SECONDS, TimedHistogram, second_of,
@@ -36,16 +37,18 @@ pub use self::test_table::{
     Applicant, FLOW_RECORDS_MAX, Refusal, RefusalReason, TESTS_MAX, TestFacts, TestId, TestLimits,
     TestSeat, TestTable,
 };
+pub use self::tls_slot::TlsSlot;
 use super::config::LogLevel;
 use crate::runtime::sys::shared_memory::{SharedMapping, plain_atomics};
 
-/// Most roles a node can have.
-pub const ROLES_MAX: usize = 16;
-/// Most processes a node can have: main, ping and 64 of the profiles, rounded up.
+/// Most roles a node can have: main, ping, the redirection to HTTPS, and 14 profiles.
+pub const ROLES_MAX: usize = 17;
+/// Most processes a node can have: main, ping, the redirection and 64 of the profiles, rounded up.
 pub const PROCESSES_MAX: usize = 80;
-/// Most event loops a node can have, all roles together: 64 of main, one of ping, 64 of the profiles, rounded up.
+/// Most event loops a node can have, all roles together: 64 of main, one each of ping and the
+/// redirection, 64 of the profiles, rounded up.
 pub const LOOPS_MAX: usize = 136;
-const MAGIC_AND_VERSION: u64 = u64::from_le_bytes(*b"bbdscor3");
+const MAGIC_AND_VERSION: u64 = u64::from_le_bytes(*b"bbdscor4");
 
 plain_atomics! {
     #[derive(Debug)]
@@ -61,6 +64,7 @@ plain_atomics! {
         processes: [ProcessSlot; PROCESSES_MAX],
         loops: [LoopSlot; LOOPS_MAX],
         tests: TestTable,
+        tls: TlsSlot,
     }
 }
 
@@ -255,6 +259,12 @@ impl Scoreboard {
     pub fn total(&self, figure: impl Fn(&LoopSlot) -> u64) -> u64 {
         let used = self.loops().iter().filter(|slot| slot.role().is_some());
         used.map(figure).sum()
+    }
+
+    /// The node's certificate.
+    #[must_use]
+    pub fn tls(&self) -> &TlsSlot {
+        &self.mapping.tls
     }
 
     /// The tests.

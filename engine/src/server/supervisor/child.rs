@@ -10,9 +10,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use super::handover::{HANDOVER_VARIABLE, Handover};
 use super::notice::{Notice, NoticeReader};
 use crate::runtime::sys::process::{die_with_parent, name_thread, set_thread_nice};
+use crate::runtime::tls::Acceptor;
 use crate::server::context::{RoleContext, RoleEnd};
 use crate::server::live_config::LiveConfig;
 use crate::server::roles::Role;
+use crate::server::tls::HandedCredentials;
 use crate::server::{log, os_error, serve};
 
 /// Runs the roles of the handover whose descriptor has this number.
@@ -39,7 +41,7 @@ pub fn run(handover_fd: &str) -> ExitCode {
     let opened = drain_flag()
         .and_then(|drain| handover.open(drain))
         .and_then(|opened| {
-            listen_to_supervisor(opened.notices, opened.config)?;
+            listen_to_supervisor(opened.notices, opened.config, opened.acceptor)?;
             Ok(opened.contexts)
         });
     match opened {
@@ -55,11 +57,20 @@ pub fn run(handover_fd: &str) -> ExitCode {
 }
 
 /// A thread that takes what the supervisor says; it ends with the supervisor.
-fn listen_to_supervisor(mut notices: NoticeReader, config: LiveConfig) -> std::io::Result<()> {
+fn listen_to_supervisor(
+    mut notices: NoticeReader,
+    config: LiveConfig,
+    acceptor: Option<Arc<Acceptor>>,
+) -> std::io::Result<()> {
     let listen = move || {
         loop {
             match notices.read() {
                 Ok(Some(Notice::Config(fresh))) => config.set(*fresh),
+                Ok(Some(Notice::Credentials(fresh))) => {
+                    if let Some(acceptor) = &acceptor {
+                        take_over(acceptor, &fresh);
+                    }
+                }
                 Ok(None) => return,
                 Err(error) => {
                     let reason = os_error::reason(&error);
@@ -73,6 +84,17 @@ fn listen_to_supervisor(mut notices: NoticeReader, config: LiveConfig) -> std::i
         .name("notices".to_owned())
         .spawn(listen)?;
     Ok(())
+}
+
+fn take_over(acceptor: &Acceptor, fresh: &HandedCredentials) {
+    match fresh.open() {
+        Ok(credentials) => {
+            acceptor.replace(credentials);
+            tracing::debug!("uses new credentials");
+        }
+        // A challenge's, for the supervisor has checked the rest.
+        Err(fault) => tracing::error!(reason = %fault, "new credentials cannot be used"),
+    }
 }
 
 /// SIGTERM and SIGINT drain this process; the others are the supervisor's business and must not kill a child that a

@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::notice::NoticeReader;
 use crate::runtime::sys::process::inherited_descriptor;
 use crate::runtime::sys::shared_memory::memfd;
-use crate::server::config::Config;
+use crate::runtime::tls::{Acceptor, MinVersion};
+use crate::server::config::{Config, TlsVersion};
 use crate::server::context::{DrainSignal, LoopSeat, RoleContext, RolePort};
 use crate::server::live_config::LiveConfig;
 use crate::server::roles::Role;
 use crate::server::scoreboard::Scoreboard;
+use crate::server::tls::HandedCredentials;
 
 /// The environment variable that names the document's descriptor; who has it is a child.
 pub const HANDOVER_VARIABLE: &str = "BUFFERBLOATD_HANDOVER_FD";
@@ -36,6 +38,8 @@ pub struct Handover {
     pub scoreboard_fd: RawFd,
     /// The descriptor that notices come on while the child runs.
     pub notices_fd: RawFd,
+    /// What handshakes are made with; without it the node speaks plain HTTP.
+    pub credentials: Option<HandedCredentials>,
 }
 
 /// What a child has to work with.
@@ -47,6 +51,8 @@ pub struct Opened {
     pub config: LiveConfig,
     /// What the supervisor says from now on.
     pub notices: NoticeReader,
+    /// What handshakes are made with, if the node speaks TLS.
+    pub acceptor: Option<Arc<Acceptor>>,
 }
 
 /// One role with its loops.
@@ -116,6 +122,10 @@ impl Handover {
     pub fn open(self, drain: Arc<std::sync::atomic::AtomicBool>) -> io::Result<Opened> {
         let scoreboard = Scoreboard::open(inherited_descriptor(self.scoreboard_fd)?)?;
         let notices = NoticeReader::new(inherited_descriptor(self.notices_fd)?);
+        let acceptor = self
+            .credentials
+            .map(|credentials| acceptor(&credentials, self.config.tls_min))
+            .transpose()?;
         let config = LiveConfig::new(self.config);
         let context = |handed: HandedRole| {
             let seats: io::Result<Vec<LoopSeat>> = handed.loops.iter().map(open_loop).collect();
@@ -125,6 +135,7 @@ impl Handover {
                 ports: self.ports.clone(),
                 loops: seats?,
                 scoreboard: scoreboard.clone(),
+                acceptor: acceptor.clone(),
                 drain: DrainSignal::new(Arc::clone(&drain), scoreboard.clone()),
             })
         };
@@ -133,8 +144,22 @@ impl Handover {
             contexts: contexts?,
             config,
             notices,
+            acceptor,
         })
     }
+}
+
+/// Every protocol that is spoken over TLS, the best first.
+const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+
+fn acceptor(credentials: &HandedCredentials, min: TlsVersion) -> io::Result<Arc<Acceptor>> {
+    let min = match min {
+        TlsVersion::Tls12 => MinVersion::Tls12,
+        TlsVersion::Tls13 => MinVersion::Tls13,
+    };
+    let credentials = credentials.open().map_err(io::Error::other)?;
+    let acceptor = Acceptor::new(min, PROTOCOLS, credentials).map_err(io::Error::other)?;
+    Ok(Arc::new(acceptor))
 }
 
 fn open_loop(handed: &HandedLoop) -> io::Result<LoopSeat> {

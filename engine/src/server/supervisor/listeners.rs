@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::server::config::{Config, Listen};
 use crate::server::os_error;
-use crate::server::roles::{MAIN, PING, Role};
+use crate::server::roles::{MAIN, PING, REDIRECT, Role};
 
 /// Connections that wait to be accepted, at most; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -53,6 +53,7 @@ impl fmt::Display for ListenError {
         let flag = match self.role.as_str() {
             MAIN => "--port",
             PING => "--ping-port",
+            REDIRECT => "--http-redirect-port",
             _ => "--profile-ports or the profile's port in the file",
         };
         match self.error.kind() {

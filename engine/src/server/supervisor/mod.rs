@@ -23,7 +23,7 @@ use signal_hook_mio::v1_0::Signals;
 
 use self::listeners::{ListenError, RoleListeners};
 use self::notice::Notice;
-use self::process::{Process, SeatedRole};
+use self::process::{Handed, Process, SeatedRole};
 pub use self::ready::url_of;
 use super::config::{Config, ConfigErrors, Loaded, LogLevel};
 use super::context::{LoopSeat, RolePort};
@@ -31,6 +31,7 @@ use super::log;
 use super::os_error;
 use super::roles::{Role, roles};
 use super::scoreboard::Scoreboard;
+use super::tls::Keeper;
 use crate::runtime::sys::clock::monotonic_now;
 use crate::runtime::sys::process::raise_descriptor_limit;
 
@@ -58,6 +59,7 @@ struct Supervisor {
     scoreboard: Scoreboard,
     ports: Vec<RolePort>,
     processes: Vec<Process>,
+    keeper: Option<Keeper>,
     poll: Poll,
     signals: Signals,
     is_ready: bool,
@@ -87,13 +89,18 @@ impl Supervisor {
             .map_err(|error| format!("cannot wait for signals: {}", os_error::reason(&error)))?;
         raise_limit(&loaded.config);
         let config = &loaded.config;
-        let opened = open_all(config).map_err(|error| error.to_string())?;
         let now = monotonic_now();
         let unix_us = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(0));
         let scoreboard = Scoreboard::create(now, unix_us)
             .map_err(|error| format!("cannot make the scoreboard: {}", os_error::reason(&error)))?;
+        // Before the sockets, so that a certificate that cannot be used disturbs nobody.
+        let keeper = match &config.tls {
+            Some(files) => Some(Keeper::of_files(now, files.clone(), &scoreboard)?),
+            None => None,
+        };
+        let opened = open_all(config).map_err(|error| error.to_string())?;
         let ports = opened
             .iter()
             .map(|(role, opened)| RolePort {
@@ -119,6 +126,7 @@ impl Supervisor {
             scoreboard,
             ports,
             processes,
+            keeper,
             poll,
             signals,
             is_ready: false,
@@ -139,6 +147,7 @@ impl Supervisor {
         let mut events = Events::with_capacity(8);
         loop {
             let now = monotonic_now();
+            self.poll_certificate(now);
             self.poll_processes(now);
             self.poll_phase(now);
             self.scoreboard
@@ -169,11 +178,30 @@ impl Supervisor {
         }
     }
 
+    /// Children that run are told of new credentials; those that start later begin with them.
+    fn poll_certificate(&mut self, now: Instant) {
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        keeper.poll(now, &self.scoreboard);
+        if let Some(news) = keeper.take_news() {
+            let notice = Notice::Credentials(Box::new(news));
+            for process in &mut self.processes {
+                process.notify(&notice);
+            }
+        }
+    }
+
     fn poll_processes(&mut self, now: Instant) {
+        let handed = Handed {
+            config: &self.loaded.config,
+            ports: &self.ports,
+            keeper: self.keeper.as_ref(),
+        };
         for process in &mut self.processes {
             process.reap(now, &self.scoreboard);
             if self.phase == Phase::Serving {
-                process.poll(now, &self.loaded.config, &self.ports, &self.scoreboard);
+                process.poll(now, handed, &self.scoreboard);
             }
         }
         // Main is the first, and serves the users of those that are down.
@@ -310,6 +338,9 @@ impl Supervisor {
         }
         if log_level != self.log_level {
             self.set_log_level(log_level);
+        }
+        if let (Some(keeper), Some(files)) = (&mut self.keeper, &self.loaded.config.tls) {
+            keeper.reload_files(files.clone(), &self.scoreboard);
         }
     }
 }

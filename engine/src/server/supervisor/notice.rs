@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use serde::{Deserialize, Serialize};
 
 use crate::server::config::Config;
+use crate::server::tls::HandedCredentials;
 
 /// Bytes that may wait for one child: more than any few messages have. A child that lets them pile up is hung, and will
 /// be killed for that.
@@ -21,6 +22,8 @@ const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub enum Notice {
     /// The configuration from now on.
     Config(Box<Config>),
+    /// Handshakes are to use these from now on.
+    Credentials(Box<HandedCredentials>),
 }
 
 /// The supervisor's end, and the child's as it is handed down.

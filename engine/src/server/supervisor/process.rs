@@ -17,6 +17,7 @@ use crate::server::context::{LoopSeat, RolePort};
 use crate::server::os_error;
 use crate::server::roles::Role;
 use crate::server::scoreboard::{ExitReason, RoleState, Scoreboard};
+use crate::server::tls::Keeper;
 
 /// What one process has of a role: its sockets and slots, which outlive every child.
 #[derive(Debug)]
@@ -36,6 +37,14 @@ impl SeatedRole {
             number => format!("{}/{number}", self.role.name),
         }
     }
+}
+
+/// What every child is handed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handed<'a> {
+    pub(super) config: &'a Config,
+    pub(super) ports: &'a [RolePort],
+    pub(super) keeper: Option<&'a Keeper>,
 }
 
 /// One process. With several roles it is the node in single-process mode.
@@ -103,18 +112,12 @@ impl Process {
     }
 
     /// Does what the policy says is due.
-    pub(super) fn poll(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        ports: &[RolePort],
-        board: &Scoreboard,
-    ) {
+    pub(super) fn poll(&mut self, now: Instant, handed: Handed<'_>, board: &Scoreboard) {
         self.flush_notices();
         let was_healthy = self.is_healthy();
         match self.policy.poll(now, self.oldest_heartbeat(board)) {
             Action::Nothing => {}
-            Action::Start => self.start(now, config, ports, board),
+            Action::Start => self.start(now, handed, board),
             Action::KillHung => self.kill(ExitReason::Hung),
             Action::KillNeverReady => self.kill(ExitReason::NeverReady),
         }
@@ -180,11 +183,11 @@ impl Process {
         self.signal(libc::SIGKILL);
     }
 
-    fn start(&mut self, now: Instant, config: &Config, ports: &[RolePort], board: &Scoreboard) {
+    fn start(&mut self, now: Instant, handed: Handed<'_>, board: &Scoreboard) {
         self.assign_loops(board);
         let spawned = self
             .set_silenced(false)
-            .and_then(|()| self.spawn(config, ports, board));
+            .and_then(|()| self.spawn(handed, board));
         match spawned {
             Ok((child, notices)) => {
                 let pid = child.id();
@@ -207,22 +210,18 @@ impl Process {
         }
     }
 
-    fn spawn(
-        &self,
-        config: &Config,
-        ports: &[RolePort],
-        board: &Scoreboard,
-    ) -> io::Result<(Child, NoticeSender)> {
+    fn spawn(&self, handed: Handed<'_>, board: &Scoreboard) -> io::Result<(Child, NoticeSender)> {
         let (notices, childs_end) = notice::channel()?;
-        let handed = |seated: &SeatedRole| HandedRole {
+        let role = |seated: &SeatedRole| HandedRole {
             role: seated.role.clone(),
             loops: seated.seats.iter().map(HandedLoop::of).collect(),
         };
         let handover = Handover {
             supervisor_pid: std::process::id(),
-            config: config.clone(),
-            ports: ports.to_vec(),
-            roles: self.roles.iter().map(handed).collect(),
+            config: handed.config.clone(),
+            ports: handed.ports.to_vec(),
+            credentials: handed.keeper.map(Keeper::handed),
+            roles: self.roles.iter().map(role).collect(),
             scoreboard_fd: board.fd().as_raw_fd(),
             notices_fd: childs_end.as_raw_fd(),
         }

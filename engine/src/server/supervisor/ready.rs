@@ -23,7 +23,8 @@ pub(super) fn line(config: &Config, ports: &[RolePort]) -> String {
         .map(|port| format!("{} on port {}", port.role, port.port))
         .collect();
     format!(
-        "Ready: http://{host}:{main}/ ({}). Press Ctrl-C to stop.",
+        "Ready: {}://{host}:{main}/ ({}). Press Ctrl-C to stop.",
+        config.scheme().http(),
         others.join(", ")
     )
 }

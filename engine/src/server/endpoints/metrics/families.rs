@@ -10,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 use protocol::time::Instant;
 
+use super::certificate;
 use crate::server::scoreboard::{
     BUCKET_BOUNDS_US, BUCKETS, Closed, Counts, GRADES, Histogram, LoopSlot, RefusalReason,
     RoleState, SESSION_END_REASONS, Scoreboard, TestOutcome, grade_name, session_end_name,
@@ -30,6 +31,7 @@ impl Collector for Snapshot {
             encoder,
         };
         page.node()?;
+        certificate::encode(self.scoreboard.tls(), &mut page.encoder)?;
         page.loads()?;
         page.tests()?;
         page.ends()?;
@@ -439,6 +441,8 @@ mod tests {
         board.set_process_state(0, RoleState::Healthy);
         let slot = &board.loops()[0];
         slot.beat(at(9));
+        board.tls().set_installed(5, 6);
+        board.tls().set_failed("mismatch");
         slot.count_bytes(at(9), 5, 7);
         slot.count_closed(Closed::Finished);
         slot.count_test_ended(TestOutcome::Reported);

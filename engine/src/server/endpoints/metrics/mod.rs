@@ -2,6 +2,7 @@
 //!
 //! Names follow Prometheus' conventions: base units (seconds, bytes) at the end, `_total` on what only grows.
 
+mod certificate;
 mod classic;
 mod families;
 

@@ -1,0 +1,136 @@
+//! The client's side of TLS: whom it trusts, and what it speaks.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, version};
+
+use super::acceptor::provider;
+
+/// Whom a client trusts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust<'a> {
+    /// The authorities that the system trusts.
+    System,
+    /// These authorities alone, PEM.
+    Authorities(&'a [u8]),
+    /// Everybody: the connection is encrypted, and with whom is anybody's guess.
+    Anybody,
+}
+
+/// Begins handshakes with one server; every one after the first may resume its session.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) name: ServerName<'static>,
+}
+
+impl Connector {
+    /// Connects to `host`, a name or an address (IPv6 with or without brackets), speaking one of `protocols` (ALPN).
+    ///
+    /// # Errors
+    /// In words: the host is neither name nor address, or there is no authority to trust.
+    pub fn new(host: &str, trust: Trust<'_>, protocols: &[&[u8]]) -> Result<Self, String> {
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host);
+        let name = match bare.parse::<IpAddr>() {
+            Ok(address) => ServerName::IpAddress(address.into()),
+            Err(_) => ServerName::try_from(bare.to_owned())
+                .map_err(|_| format!("{host:?} is neither a name nor an address"))?,
+        };
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+            .map_err(|error| error.to_string())?;
+        let mut config = match trust {
+            Trust::System => builder.with_root_certificates(system_roots()?),
+            Trust::Authorities(pem) => builder.with_root_certificates(roots(pem)?),
+            Trust::Anybody => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(TrustAnybody(provider()))),
+        }
+        .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        config.enable_secret_extraction = true;
+        Ok(Self {
+            config: Arc::new(config),
+            name,
+        })
+    }
+}
+
+fn system_roots() -> Result<RootCertStore, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // A system's store may hold certificates that are too old for us.
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+        return Err(format!(
+            "this system has no authorities to trust (install ca-certificates, or name a file with SSL_CERT_FILE){}{}",
+            if reasons.is_empty() { "" } else { ": " },
+            reasons.join("; ")
+        ));
+    }
+    Ok(roots)
+}
+
+fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        certificate
+            .map_err(|error| error.to_string())
+            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()))
+            .map_err(|reason| format!("not an authority's certificate: {reason}"))?;
+    }
+    if roots.is_empty() {
+        return Err("no authority's certificate in it".to_owned());
+    }
+    Ok(roots)
+}
+
+/// Checks that the server has the key of the certificate that it shows, and nothing about the certificate.
+#[derive(Debug)]
+struct TrustAnybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustAnybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,66 @@
+//! How the node's certificate fares. Written by the supervisor alone.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::cell::{Counter, LongText};
+use crate::runtime::sys::shared_memory::plain_atomics;
+
+plain_atomics! {
+    /// The certificate in force, and what was wrong with the last one that was to replace it.
+    #[derive(Debug)]
+    pub struct TlsSlot {
+        installed_unix_s: AtomicU64,
+        not_after_unix_s: AtomicU64,
+        /// Certificates put in force since the node started, the first included.
+        pub installs: Counter,
+        /// Certificates that could not be used.
+        pub failures: Counter,
+        fault: LongText,
+    }
+}
+
+impl TlsSlot {
+    /// Whether the node has a certificate at all.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.installed_unix_s.load(Relaxed) != 0
+    }
+
+    /// When the certificate in force was put in force, in seconds since 1970.
+    #[must_use]
+    pub fn installed_unix_s(&self) -> u64 {
+        self.installed_unix_s.load(Relaxed)
+    }
+
+    /// When the certificate in force expires, in seconds since 1970.
+    #[must_use]
+    pub fn not_after_unix_s(&self) -> u64 {
+        self.not_after_unix_s.load(Relaxed)
+    }
+
+    /// What is wrong with the newest certificate, which is not in force for that; empty when nothing is.
+    #[must_use]
+    pub fn fault(&self) -> String {
+        self.fault.to_text()
+    }
+
+    /// A certificate is in force. The supervisor alone calls this and what follows.
+    pub fn set_installed(&self, unix_s: u64, not_after_unix_s: u64) {
+        self.not_after_unix_s.store(not_after_unix_s, Relaxed);
+        self.installed_unix_s.store(unix_s, Relaxed);
+        self.installs.add(1);
+        self.fault.set("");
+    }
+
+    /// The newest certificate cannot be used.
+    pub fn set_failed(&self, fault: &str) {
+        self.failures.add(1);
+        self.fault.set(fault);
+    }
+
+    /// The newest certificate is the one in force.
+    pub fn clear_fault(&self) {
+        self.fault.set("");
+    }
+}

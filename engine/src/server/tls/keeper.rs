@@ -1,0 +1,237 @@
+//! The supervisor's side: it reads the certificate, watches its files, and makes and replaces the keys of session tickets.
+//! What cannot be used never replaces what can.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use protocol::time::Instant;
+
+use super::handed::{ChallengeAnswer, HandedCredentials};
+use super::pair::{CertificateFault, Pair};
+use crate::runtime::tls::TICKET_KEY_BYTES;
+use crate::server::config::TlsFiles;
+use crate::server::scoreboard::Scoreboard;
+
+/// How often the files are looked at. Two looks that agree make a change: key and certificate are rarely replaced at once.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a ticket key seals new tickets. A ticket is good for half a day, so the two keys before it are kept.
+const TICKET_KEY_LIFETIME: Duration = Duration::from_secs(6 * 3600);
+const TICKET_KEYS: usize = 3;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Keeper {
+    files: Option<TlsFiles>,
+    pair: Pair,
+    challenges: Vec<ChallengeAnswer>,
+    ticket_keys: Vec<Vec<u8>>,
+    ticket_key_made_at: Instant,
+    has_news: bool,
+    looked_at: Instant,
+    /// The files' state when they were last read, and when they were last looked at.
+    read: FileState,
+    seen: FileState,
+}
+
+/// What changes when a file is replaced or written, of the key and of the certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct FileState([Option<(u64, u64, i64, i64)>; 2]);
+
+impl FileState {
+    fn of(files: Option<&TlsFiles>) -> Self {
+        let Some(files) = files else {
+            return Self::default();
+        };
+        Self([&files.key, &files.certificate].map(|path| {
+            // A link is followed: certbot replaces the link.
+            let file = std::fs::metadata(path).ok()?;
+            Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+        }))
+    }
+}
+
+impl Keeper {
+    /// Begins with the pair of these files.
+    ///
+    /// # Errors
+    /// In words: what is wrong with the files, or that the system has no randomness.
+    pub fn of_files(
+        now: Instant,
+        files: TlsFiles,
+        scoreboard: &Scoreboard,
+    ) -> Result<Self, String> {
+        let read = FileState::of(Some(&files));
+        let pair = Pair::read(&files, SystemTime::now()).map_err(|fault| fault.to_string())?;
+        let mut keeper = Self::of_pair(now, pair, scoreboard)?;
+        keeper.files = Some(files);
+        keeper.read = read;
+        keeper.seen = read;
+        Ok(keeper)
+    }
+
+    /// Begins with a pair that came from elsewhere.
+    ///
+    /// # Errors
+    /// In words: that the system has no randomness.
+    pub fn of_pair(now: Instant, pair: Pair, scoreboard: &Scoreboard) -> Result<Self, String> {
+        let ticket_key = new_ticket_key()
+            .map_err(|error| format!("cannot make a key for session tickets: {error}"))?;
+        let keeper = Self {
+            files: None,
+            pair,
+            challenges: Vec::new(),
+            ticket_keys: vec![ticket_key],
+            ticket_key_made_at: now,
+            has_news: false,
+            looked_at: now,
+            read: FileState::default(),
+            seen: FileState::default(),
+        };
+        keeper.note_installed(scoreboard);
+        Ok(keeper)
+    }
+
+    /// What a child starts with.
+    #[must_use]
+    pub fn handed(&self) -> HandedCredentials {
+        HandedCredentials {
+            chain_pem: self.pair.chain_pem.clone(),
+            key_pem: self.pair.key_pem.clone(),
+            challenges: self.challenges.clone(),
+            ticket_keys: self.ticket_keys.clone(),
+        }
+    }
+
+    /// What the children that run have to be told, once.
+    pub fn take_news(&mut self) -> Option<HandedCredentials> {
+        std::mem::take(&mut self.has_news).then(|| self.handed())
+    }
+
+    /// The certificate in force.
+    #[must_use]
+    pub const fn pair(&self) -> &Pair {
+        &self.pair
+    }
+
+    /// Looks whether the files have changed, and whether the ticket key is old.
+    pub fn poll(&mut self, now: Instant, scoreboard: &Scoreboard) {
+        if now - self.looked_at < LOOK_EVERY {
+            return;
+        }
+        self.looked_at = now;
+        if now - self.ticket_key_made_at >= TICKET_KEY_LIFETIME {
+            self.replace_ticket_key(now);
+        }
+        let state = FileState::of(self.files.as_ref());
+        let is_settled = state == self.seen;
+        self.seen = state;
+        if is_settled && state != self.read {
+            self.reload(scoreboard);
+        }
+    }
+
+    /// The operator named these files, and wants them read.
+    pub fn reload_files(&mut self, files: TlsFiles, scoreboard: &Scoreboard) {
+        self.files = Some(files);
+        self.reload(scoreboard);
+    }
+
+    /// Puts another pair in force, for handshakes from now on.
+    ///
+    /// # Errors
+    /// What is wrong with it; the pair before stays in force.
+    pub fn install(
+        &mut self,
+        chain_pem: String,
+        key_pem: String,
+        scoreboard: &Scoreboard,
+    ) -> Result<(), CertificateFault> {
+        match Pair::check(chain_pem, key_pem, SystemTime::now()) {
+            Ok(pair) => {
+                self.replace_pair(pair, scoreboard);
+                Ok(())
+            }
+            Err(fault) => {
+                self.note_fault(&fault, scoreboard);
+                Err(fault)
+            }
+        }
+    }
+
+    /// From now on these answer an authority's challenges on every TLS port; none ends it.
+    pub fn set_challenges(&mut self, challenges: Vec<ChallengeAnswer>) {
+        self.challenges = challenges;
+        self.has_news = true;
+    }
+
+    fn reload(&mut self, scoreboard: &Scoreboard) {
+        let Some(files) = &self.files else {
+            return;
+        };
+        self.read = FileState::of(Some(files));
+        self.seen = self.read;
+        match Pair::read(files, SystemTime::now()) {
+            Ok(pair) if pair == self.pair => {
+                scoreboard.tls().clear_fault();
+                tracing::info!("certificate read again: nothing changed");
+            }
+            Ok(pair) => self.replace_pair(pair, scoreboard),
+            Err(fault) => self.note_fault(&fault, scoreboard),
+        }
+    }
+
+    fn replace_pair(&mut self, pair: Pair, scoreboard: &Scoreboard) {
+        self.pair = pair;
+        self.has_news = true;
+        self.note_installed(scoreboard);
+        tracing::info!(
+            names = self.pair.names.join(", "),
+            days_left = days_left(self.pair.not_after_unix_s),
+            "certificate replaced"
+        );
+    }
+
+    fn note_installed(&self, scoreboard: &Scoreboard) {
+        let unix_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        scoreboard
+            .tls()
+            .set_installed(unix_s, self.pair.not_after_unix_s);
+    }
+
+    fn note_fault(&self, fault: &CertificateFault, scoreboard: &Scoreboard) {
+        scoreboard.tls().set_failed(&fault.to_string());
+        tracing::error!(
+            reason = %fault,
+            days_left = days_left(self.pair.not_after_unix_s),
+            "new certificate cannot be used: the old one is kept"
+        );
+    }
+
+    fn replace_ticket_key(&mut self, now: Instant) {
+        match new_ticket_key() {
+            Ok(key) => {
+                self.ticket_keys.insert(0, key);
+                self.ticket_keys.truncate(TICKET_KEYS);
+                self.ticket_key_made_at = now;
+                self.has_news = true;
+            }
+            Err(error) => tracing::error!(reason = %error, "ticket key not replaced"),
+        }
+    }
+}
+
+fn new_ticket_key() -> io::Result<Vec<u8>> {
+    let mut key = vec![0; TICKET_KEY_BYTES];
+    getrandom::fill(&mut key)?;
+    Ok(key)
+}
+
+fn days_left(not_after_unix_s: u64) -> u64 {
+    let until = UNIX_EPOCH + Duration::from_secs(not_after_unix_s);
+    until
+        .duration_since(SystemTime::now())
+        .map_or(0, |left| left.as_secs() / 86_400)
+}

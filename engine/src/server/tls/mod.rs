@@ -1,0 +1,12 @@
+//! The node's certificate: read and checked by the supervisor, handed to every process, replaced while connections stand.
+//!
+//! The supervisor's [`Keeper`] alone touches files. What is in force goes to each child at its start, and as a notice when
+//! it changes. Whoever gets certificates from elsewhere uses [`Keeper::install`] and [`Keeper::set_challenges`].
+
+mod handed;
+mod keeper;
+mod pair;
+
+pub use self::handed::{ChallengeAnswer, HandedCredentials};
+pub use self::keeper::Keeper;
+pub use self::pair::{CertificateFault, Pair};
