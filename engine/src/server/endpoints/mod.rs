@@ -219,7 +219,8 @@ pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, 
             Answer::Reply(redirect::to_https(node, request))
         }
         None => Answer::Reply(
-            page::page(node, request).unwrap_or_else(|| node.test_reply(visitor, not_found())),
+            page::page(node, visitor, request)
+                .unwrap_or_else(|| node.test_reply(visitor, not_found())),
         ),
         Some((endpoint, parameters)) => match endpoint.service {
             Service::Http(methods) | Service::HttpUnlessUpgrade(methods) => {

@@ -228,6 +228,15 @@ impl Application for Node {
         Some(Visitor::new(peer.ip()))
     }
 
+    fn expects_proxy_header(&self, peer: SocketAddr) -> bool {
+        let proxies = &self.config.proxies;
+        proxies.speak_proxy_protocol && proxies.trusts(peer.ip())
+    }
+
+    fn handle_proxied(&mut self, visitor: &mut Visitor, peer: SocketAddr) {
+        visitor.set_client(peer.ip());
+    }
+
     fn handle_accept_failed(&mut self, _: Instant, error: &io::Error) {
         self.slot().accept_failures.add(1);
         self.faults.note_accept_failure(error);
