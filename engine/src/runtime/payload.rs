@@ -68,7 +68,7 @@ impl Payload {
     /// 128 KiB or more of `layout`'s endless payload from position `offset` on, in memory.
     ///
     /// # Errors
-    /// When the file could not be read.
+    /// When the file could not be read; `Unsupported` for HTTP/2's frames.
     pub fn bytes(&self, layout: FillerLayout, offset: u64) -> io::Result<&[u8]> {
         let blocks = self.blocks.get_or_init(|| self.read_blocks());
         let [raw, frames, masked_frames] = blocks
@@ -78,6 +78,8 @@ impl Payload {
             FillerLayout::Raw => raw,
             FillerLayout::WebSocketFrames => frames,
             FillerLayout::MaskedWebSocketFrames => masked_frames,
+            // Their headers name a stream: no block can be shared.
+            FillerLayout::Http2Frames { .. } => return Err(io::ErrorKind::Unsupported.into()),
         };
         Ok(&block[(offset % block_cycle(layout)) as usize..])
     }
@@ -112,7 +114,7 @@ impl Payload {
 
 const fn block_cycle(layout: FillerLayout) -> u64 {
     match layout {
-        FillerLayout::Raw => RAW_BLOCK_BYTES,
+        FillerLayout::Raw | FillerLayout::Http2Frames { .. } => RAW_BLOCK_BYTES,
         FillerLayout::WebSocketFrames | FillerLayout::MaskedWebSocketFrames => {
             layout.stride_bytes()
         }

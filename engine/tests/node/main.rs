@@ -7,6 +7,7 @@ mod http;
 mod isolation;
 mod log;
 mod metrics;
+mod proxy;
 mod reload;
 mod status;
 mod supervision;
