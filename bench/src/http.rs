@@ -36,7 +36,7 @@ fn get(node: SocketAddr, path: &str) -> Result<Vec<u8>> {
 }
 
 /// What follows the head, which must announce its length: the node does so for every JSON answer.
-fn body_of(answer: &[u8]) -> Result<&[u8]> {
+pub(crate) fn body_of(answer: &[u8]) -> Result<&[u8]> {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
         bail!("the answer ended within its head");
     };

@@ -1,6 +1,7 @@
-//! Plays households against a node and says what each of them got.
+//! Plays households against a node, and the node against its peers.
 
 mod analysis;
+mod compare;
 mod faults;
 mod households;
 mod http;
@@ -23,7 +24,7 @@ use node::Node;
 use run::Load;
 
 #[derive(Debug, Parser)]
-#[command(about = "Plays households against a node and says what each of them got.")]
+#[command(about = "Plays households against a node, and the node against its peers.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -33,6 +34,8 @@ struct Cli {
 enum Command {
     /// Every user of every household at once, for a while.
     Households(HouseholdsArguments),
+    /// The node and its peers (nginx, iperf3) side by side: throughput, cost, latency, memory.
+    Compare(compare::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -96,13 +99,18 @@ impl HouseholdsArguments {
 }
 
 fn main() -> Result<()> {
-    let Command::Households(arguments) = Cli::parse().command;
+    let command = Cli::parse().command;
     // Hundreds of connections; where it can't be raised, connections that fail say so.
     let _ = engine::runtime::sys::process::raise_descriptor_limit();
-    let node = arguments.find_node()?;
-    if arguments.faults {
-        arguments.tell(&faults::run(&node, arguments.load())?)
-    } else {
-        arguments.tell(&households::run(&node, arguments.load())?)
+    match command {
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Households(arguments) => {
+            let node = arguments.find_node()?;
+            if arguments.faults {
+                arguments.tell(&faults::run(&node, arguments.load())?)
+            } else {
+                arguments.tell(&households::run(&node, arguments.load())?)
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ use crate::process_tree;
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// The node drains for five seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Nodes that this bench has started.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
 
 /// A node.
 #[derive(Debug)]
@@ -71,7 +75,10 @@ impl Node {
             "{} is not there; run `cargo build --release -p engine`",
             program.display()
         );
-        let folder = std::env::temp_dir().join(format!("bufferbloat-bench-{}", std::process::id()));
+        // One bench may have several.
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bufferbloat-bench-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder)?;
         let ports_file = folder.join("ports.json");
         // One left by an earlier bench of the same number would be believed.

@@ -25,6 +25,9 @@ pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const TLS_HANDSHAKES_PER_TURN: usize = 4;
 /// New keys that a peer may ask for on one connection. A key lasts for hundreds of gigabytes.
 pub const TLS_KEY_UPDATES_MAX: u32 = 32;
+/// A connection that is told to close before its first request may still bring one for this long after it opened: it was
+/// accepted, so its client does not know that it is too late.
+pub const HTTP_FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);
 /// An idle kept-alive connection is closed after this long.
 pub const HTTP_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A transfer on which the peer moves no byte for this long is ended.

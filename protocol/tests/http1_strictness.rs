@@ -11,9 +11,9 @@ use protocol::connection::{
 };
 use protocol::http1::{BodyLength, Fault, Method, Request, ResponseHead, UpgradeFault, Version};
 use protocol::limits::{
-    HTTP_DRAINED_BODY_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT,
-    HTTP_LINGER_TIMEOUT, HTTP_TARGET_BYTES_MAX, HTTP_TRAILER_BYTES_MAX, INACTIVITY_TIMEOUT,
-    RECEIVE_BUFFER_BYTES_MAX, WRITE_STALL_TIMEOUT,
+    HTTP_DRAINED_BODY_BYTES_MAX, HTTP_FIRST_REQUEST_GRACE, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT,
+    HTTP_KEEP_ALIVE_TIMEOUT, HTTP_LINGER_TIMEOUT, HTTP_TARGET_BYTES_MAX, HTTP_TRAILER_BYTES_MAX,
+    INACTIVITY_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, WRITE_STALL_TIMEOUT,
 };
 use protocol::message::error::ErrorReply;
 use protocol::time::Instant;
@@ -840,7 +840,8 @@ fn a_client_that_stops_sending_still_gets_all_its_answers() {
 #[test]
 fn closing_ends_an_idle_connection_and_lets_a_busy_one_answer() {
     let mut peer = server();
-    peer.connection.close(NOW, 1001, "");
+    peer.connection
+        .close(NOW + HTTP_FIRST_REQUEST_GRACE, 1001, "");
     assert_eq!(peer.drain(), [Event::Closed(CloseReason::Finished)]);
     let mut peer = server();
     peer.input(NOW, &get(""));
@@ -858,6 +859,36 @@ fn closing_ends_an_idle_connection_and_lets_a_busy_one_answer() {
         peer.drain(),
         [Event::ResponseSent, Event::Closed(CloseReason::Finished)]
     );
+}
+
+#[test]
+fn closing_lets_a_new_connection_bring_its_first_request_for_a_moment() {
+    let mut peer = server();
+    peer.connection.close(NOW, 1001, "");
+    assert_eq!(peer.drain(), []);
+    let later = NOW + HTTP_FIRST_REQUEST_GRACE / 2;
+    peer.input(later, &get(""));
+    request(&mut peer);
+    peer.connection
+        .respond(later, ResponseHead::new(200), ResponseBody::Empty)
+        .unwrap();
+    let answer = String::from_utf8(peer.output(later, 999)).unwrap();
+    assert!(answer.contains("Connection: close"), "{answer}");
+    assert_eq!(
+        peer.drain(),
+        [Event::ResponseSent, Event::Closed(CloseReason::Finished)]
+    );
+    // One that brings nothing, or not all of it, is closed when the moment is over.
+    for begun in ["", "GET / HT"] {
+        let mut peer = server();
+        peer.connection.close(NOW, 1001, "");
+        peer.input(NOW, begun.as_bytes());
+        let over = NOW + HTTP_FIRST_REQUEST_GRACE;
+        assert_eq!(peer.connection.poll_timeout(), Some(over));
+        peer.connection.handle_timeout(over);
+        peer.connection.handle_eof(over);
+        assert_eq!(peer.drain(), [Event::Closed(CloseReason::Finished)]);
+    }
 }
 
 #[test]

@@ -99,6 +99,15 @@ pub trait Application {
         reason: CloseReason,
     );
 
+    /// A peer makes a request on a connection that carries many at a time (HTTP/2), whose session is given. Returns what to keep
+    /// for it: from here to [`Application::handle_stream_closed`] the stream is like a connection of its own. `None` refuses.
+    fn handle_stream(&mut self, _: Instant, _: &mut Self::Session) -> Option<Self::Session> {
+        None
+    }
+
+    /// A stream is over and its session with it; its connection may go on.
+    fn handle_stream_closed(&mut self, _: &mut Context<'_>, _: Self::Session, _: CloseReason) {}
+
     /// Every [`TICK`].
     fn handle_tick(&mut self, now: Instant, counters: &Counters) -> Directive;
 
@@ -179,7 +188,7 @@ impl Context<'_> {
         self.transport.stamp_arrivals()
     }
 
-    /// Ends the connection at once: what waits to be sent is dropped, and the peer sees a reset.
+    /// Ends the connection at once: what waits to be sent is dropped, and the peer sees a reset. A stream ends alone.
     pub fn abort(&mut self) {
         *self.is_aborted = true;
     }

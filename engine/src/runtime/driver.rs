@@ -3,19 +3,24 @@
 
 mod announced;
 mod encrypted;
+mod streams;
 
 use std::io;
 use std::net::SocketAddr;
 
-use protocol::connection::{CloseReason, Connection, Event, Patience, Receive};
+use protocol::connection::{
+    CloseReason, Connection, Event, Filler, FillerLayout, Patience, Receive,
+};
 use protocol::limits::TLS_HANDSHAKE_TIMEOUT;
 use protocol::proxy::HeaderReader;
 use protocol::time::Instant;
 
 use super::application::{Application, Context};
+use super::frames::FrameBlock;
 use super::payload::Payload;
 use super::tls::RecordBuffers;
 use super::transport::Transport;
+use streams::Exchange;
 
 /// Most bytes that one connection moves before the others get their turn, each way. It bounds how long a latency probe waits
 /// behind a bulk flow of the same loop: 128 KiB take some 25 µs from the page cache.
@@ -39,6 +44,7 @@ pub(super) struct Workspace<'a> {
     pub(super) payload: Option<&'a Payload>,
     pub(super) read_buffer: &'a mut [u8],
     pub(super) scratch: &'a mut Vec<u8>,
+    pub(super) frames: &'a mut Option<FrameBlock>,
     pub(super) records: &'a mut RecordBuffers,
 }
 
@@ -87,6 +93,8 @@ pub(super) struct Driver<S> {
     pub(super) transport: Transport,
     pub(super) connection: Connection,
     pub(super) session: S,
+    /// The streams of a connection that has any.
+    exchanges: Vec<Exchange<S>>,
     /// Whether it waits on the ready list.
     pub(super) is_queued: bool,
     /// The socket's readiness: set by the poll, cleared by `WouldBlock`. The poll is edge-triggered and registered for both
@@ -167,6 +175,7 @@ impl<S> Driver<S> {
             transport,
             connection,
             session,
+            exchanges: Vec::new(),
             is_queued: false,
             is_readable: !is_connecting,
             is_writable: !is_connecting,
@@ -191,6 +200,10 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
+        if self.stage != Stage::Open && self.is_aborted {
+            // Whoever is being connected to may never answer.
+            return Established::Failed(io::ErrorKind::ConnectionAborted.into());
+        }
         if self.stage == Stage::Connecting {
             if !self.is_writable {
                 return Established::NotYet;
@@ -249,6 +262,7 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
+        self.close_exchanges(application, now, reason);
         let mut context = Context {
             now,
             received_at: self.received_at,
@@ -309,7 +323,7 @@ impl<S> Driver<S> {
     where
         A: Application<Session = S>,
     {
-        let mut has_delivered = false;
+        let mut has_delivered = self.deliver_stream_events(application, now, scratch);
         while let Some(event) = self.connection.poll_event(scratch) {
             if let Event::Closed(reason) = event {
                 self.close_reason = Some(reason);
@@ -328,11 +342,10 @@ impl<S> Driver<S> {
         workspace: &mut Workspace<'_>,
         budget: &mut usize,
     ) -> io::Result<Progress> {
-        let payload = workspace.payload;
-        let records = &mut *workspace.records;
         let mut progress = Progress::Idle;
         while self.is_writable {
-            if self.transport.has_unwritten() && retry(|| self.transport.flush(records))?.is_none()
+            if self.transport.has_unwritten()
+                && retry(|| self.transport.flush(workspace.records))?.is_none()
             {
                 self.is_writable = false;
                 break;
@@ -344,7 +357,7 @@ impl<S> Driver<S> {
             let moved = if self.transmitted < self.transmit.len() {
                 let moved = retry(|| {
                     self.transport
-                        .write(&self.transmit[self.transmitted..], records)
+                        .write(&self.transmit[self.transmitted..], workspace.records)
                 })?;
                 if let Some(moved) = moved {
                     self.transmitted += moved;
@@ -355,10 +368,8 @@ impl<S> Driver<S> {
                 if *budget == 0 {
                     return Ok(Progress::Exhausted);
                 }
-                let moved = retry(|| {
-                    let most = BULK_CALL_BYTES.min(*budget);
-                    self.transport.send_filler(payload, &filler, most, records)
-                })?;
+                let most = BULK_CALL_BYTES.min(*budget);
+                let moved = retry(|| self.send_filler(workspace, &filler, most))?;
                 if let Some(moved) = moved {
                     self.connection.handle_filler_sent(now, moved as u64);
                 }
@@ -376,6 +387,26 @@ impl<S> Driver<S> {
             }
         }
         Ok(progress)
+    }
+
+    /// Sends a part of `filler`, at most `most` bytes of it.
+    fn send_filler(
+        &mut self,
+        workspace: &mut Workspace<'_>,
+        filler: &Filler,
+        most: usize,
+    ) -> io::Result<usize> {
+        let FillerLayout::Http2Frames { stream } = filler.layout else {
+            let payload = workspace.payload;
+            return (self.transport).send_filler(payload, filler, most, workspace.records);
+        };
+        let block = match &mut *workspace.frames {
+            Some(block) => block,
+            none => none.insert(FrameBlock::create()?),
+        };
+        let length = filler.remaining.min(most as u64);
+        let frames = block.frames(stream, filler.offset, length);
+        self.transport.write(frames, workspace.records)
     }
 
     fn recycle_transmit_buffer(&mut self) {

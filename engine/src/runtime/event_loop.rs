@@ -19,6 +19,7 @@ use slab::Slab;
 
 use super::application::{Application, Connect, Counters, Directive, Sweep, TICK};
 use super::driver::{Driver, DriverKey, Established, Outcome, Workspace};
+use super::frames::FrameBlock;
 use super::payload::Payload;
 use super::sys::clock;
 use super::sys::timer::TimerFd;
@@ -55,6 +56,8 @@ pub struct EventLoop<A: Application> {
     payload: Option<Arc<Payload>>,
     read_buffer: Box<[u8]>,
     scratch: Vec<u8>,
+    /// Made when a peer first speaks HTTP/2 and wants bulk bytes.
+    frames: Option<FrameBlock>,
     records: RecordBuffers,
     handshakes_left: usize,
     next_tick: Instant,
@@ -113,6 +116,7 @@ impl<A: Application> EventLoop<A> {
             payload,
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             scratch: Vec::new(),
+            frames: None,
             records: RecordBuffers::default(),
             handshakes_left: TLS_HANDSHAKES_PER_TURN,
             next_tick: now,
@@ -142,6 +146,12 @@ impl<A: Application> EventLoop<A> {
                 return Ok(());
             }
         }
+    }
+
+    /// The application, with what it has gathered; every connection that is still open is closed.
+    #[must_use]
+    pub fn into_application(self) -> A {
+        self.application
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<Instant> {
@@ -229,6 +239,7 @@ impl<A: Application> EventLoop<A> {
             payload: self.payload.as_deref(),
             read_buffer: &mut self.read_buffer,
             scratch: &mut self.scratch,
+            frames: &mut self.frames,
             records: &mut self.records,
         };
         let before = (driver.received_bytes, driver.sent_bytes);
@@ -270,7 +281,7 @@ impl<A: Application> EventLoop<A> {
     /// it fires: a busy transfer moves its deadline at every drive.
     fn schedule(&mut self, index: u32) {
         let driver = &self.drivers[index as usize];
-        let session_deadline = self.application.poll_timeout(&driver.session);
+        let session_deadline = driver.session_deadline(&self.application);
         let connection_deadline = driver.connection.poll_timeout();
         let deadlines = [session_deadline, connection_deadline, driver.deadline()];
         let Some(deadline) = deadlines.into_iter().flatten().min() else {
@@ -315,13 +326,7 @@ impl<A: Application> EventLoop<A> {
             {
                 driver.connection.handle_timeout(now);
             }
-            if let Some(deadline) = self.application.poll_timeout(&driver.session)
-                && deadline <= now
-            {
-                self.application.observe_lag(now, now - deadline);
-                let (mut context, session) = driver.context(now);
-                self.application.handle_timeout(&mut context, session);
-            }
+            driver.expire_sessions(&mut self.application, now);
             self.drive(index, now);
         }
         self.expired = expired;
@@ -470,8 +475,7 @@ impl<A: Application> EventLoop<A> {
 
     fn sweep(&mut self, now: Instant, sweep: Sweep) {
         for (index, driver) in &mut self.drivers {
-            let (mut context, session) = driver.context(now);
-            self.application.handle_sweep(&mut context, session, sweep);
+            driver.sweep(&mut self.application, now, sweep);
             enqueue(&mut self.ready, index as u32, driver);
         }
     }

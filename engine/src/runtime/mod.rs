@@ -7,6 +7,7 @@
 pub mod application;
 pub mod driver;
 pub mod event_loop;
+mod frames;
 pub mod payload;
 pub mod pin;
 pub mod sys;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -10,14 +11,20 @@ use super::config::{
     ConfigErrors, Kernel, Kind, Loaded, SETTINGS, Setting, Sources, effective_toml, load,
     sample_toml,
 };
-use super::{log, os_error, status, supervisor};
+use super::supervisor::{self, End};
+use super::tls::Pair;
+use super::{log, os_error, status, test_certificate};
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
-const CHECK_CONFIG: &str = "check-config";
+/// The subcommand that prints what is in force; an upgrade asks the new program by it.
+pub(super) const CHECK_CONFIG: &str = "check-config";
 const SAMPLE_CONFIG: &str = "sample-config";
 const STATUS: &str = "status";
 const URL: &str = "url";
+const MAKE_TEST_CERTIFICATE: &str = "make-test-certificate";
+const FOLDER: &str = "folder";
+const NAMES: &str = "names";
 /// What is read when nobody names a file, where it exists.
 const DEFAULT_FILE: &str = "/etc/libreqos-bufferbloat/config.toml";
 /// What `clap` exits with for a wrong command line; a wrong configuration is the same fault.
@@ -42,6 +49,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     {
         return status::run(url);
     }
+    if let Some((MAKE_TEST_CERTIFICATE, arguments)) = matches.subcommand() {
+        return make_test_certificate(arguments);
+    }
     let loaded = match configuration(&matches) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -61,10 +71,50 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         };
     }
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
+        // A node would not start with a certificate that cannot be used, nor may a running one upgrade to it.
+        if let Some(files) = &loaded.config.tls
+            && let Err(fault) = Pair::read(files, SystemTime::now())
+        {
+            os_error::complain(&fault);
+            return ExitCode::from(EXIT_USAGE);
+        }
         return print(&effective_toml(&loaded));
     }
-    let _log = log::start(loaded.config.log_level, loaded.config.log_format);
-    supervisor::run(loaded, &|| configuration(&matches))
+    let log = log::start(loaded.config.log_level, loaded.config.log_format);
+    match supervisor::run(loaded, &|| configuration(&matches)) {
+        End::Exit(code) => code,
+        End::Upgrade(successor) => {
+            // What waits is written before this program is another.
+            drop(log);
+            let error = successor.start();
+            os_error::complain(&format!("not upgraded: {}", os_error::reason(&error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make_test_certificate(arguments: &ArgMatches) -> ExitCode {
+    let folder = arguments.get_one::<String>(FOLDER);
+    let folder = PathBuf::from(folder.map_or("certificates", String::as_str));
+    let names: Vec<String> = match arguments.get_many::<String>(NAMES) {
+        Some(names) => names.cloned().collect(),
+        None => ["localhost", "127.0.0.1", "::1"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(Some(host_name()).filter(|name| name != "localhost"))
+            .collect(),
+    };
+    if let Err(fault) = test_certificate::make(&folder, &names) {
+        os_error::complain(&fault);
+        return ExitCode::FAILURE;
+    }
+    let file = |name: &str| folder.join(name).display().to_string();
+    print(&format!(
+        "Made for {}. Browsers will warn of it.\n\n    bufferbloatd --ssl-certfile {} --ssl-keyfile {}\n",
+        names.join(", "),
+        file(test_certificate::CERTIFICATE),
+        file(test_certificate::KEY),
+    ))
 }
 
 /// A reader that has seen enough (`head`) is no error.
@@ -94,13 +144,27 @@ fn command() -> Command {
         .after_help(
             "Signals: SIGTERM or Ctrl-C stops within 5 s (a second one at once); SIGHUP reads the file again, changes \
              what a running node can, and logs what needs a restart; SIGUSR1 makes the log one level louder, SIGUSR2 \
-             quieter.",
+             quieter; SIGRTMIN drains the node and starts its program file anew, refusing nobody.",
         )
         .subcommand_required(false)
+        // A switch without a value may stand before one.
+        .subcommand_precedence_over_arg(true)
         .disable_help_subcommand(true)
         .subcommand(
             Command::new(CHECK_CONFIG)
                 .about("Print the effective configuration with the source of each value, or what is wrong with it"),
+        )
+        .subcommand(
+            Command::new(MAKE_TEST_CERTIFICATE)
+                .about("Make a certificate for trying HTTPS out, signed by itself")
+                .arg(
+                    Arg::new(FOLDER)
+                        .default_value("certificates")
+                        .help("Where to write certificate.pem and key.pem"),
+                )
+                .arg(Arg::new(NAMES).num_args(0..).help(
+                    "Host names and addresses that it is for [default: localhost and this host's name]",
+                )),
         )
         .subcommand(Command::new(SAMPLE_CONFIG).about("Print a configuration file with every key, commented"))
         .subcommand(

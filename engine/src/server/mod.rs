@@ -25,6 +25,7 @@ pub mod scoreboard;
 pub mod serve;
 pub mod status;
 pub mod supervisor;
+pub mod test_certificate;
 pub mod tls;
 pub mod token;
 pub mod visitor;

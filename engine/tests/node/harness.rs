@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The daemon with a clean environment.
 pub(crate) fn daemon(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bufferbloatd"));
+    program(env!("CARGO_BIN_EXE_bufferbloatd").as_ref(), arguments)
+}
+
+/// The same for a copy of it.
+fn program(path: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
     command
         .args(arguments)
         .env_clear()
@@ -56,6 +61,11 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one on free ports and waits until it says that it is ready.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_program(env!("CARGO_BIN_EXE_bufferbloatd").as_ref(), arguments)
+    }
+
+    /// The same with a copy of the program.
+    pub(crate) fn start_program(path: &Path, arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "bufferbloatd-test-{}-{}.log",
@@ -63,11 +73,14 @@ impl Node {
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
         let log = std::env::temp_dir().join(name);
-        let mut supervisor = daemon(&["--port", "0", "--ping-port", "0", "--log-format", "json"])
-            .args(arguments)
-            .stderr(File::create(&log).expect("a log file"))
-            .spawn()
-            .expect("the daemon starts");
+        let mut supervisor = program(
+            path,
+            &["--port", "0", "--ping-port", "0", "--log-format", "json"],
+        )
+        .args(arguments)
+        .stderr(File::create(&log).expect("a log file"))
+        .spawn()
+        .expect("the daemon starts");
         let stdout = supervisor.stdout.take().expect("a pipe");
         let mut line = String::new();
         BufReader::new(stdout)

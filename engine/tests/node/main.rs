@@ -13,3 +13,4 @@ mod status;
 mod supervision;
 mod tls;
 mod tls_client;
+mod upgrade;

@@ -189,7 +189,11 @@ fn each_certificate_that_cannot_be_used_is_refused_with_its_own_reason() {
         stderr
     };
     for (pair, reason) in pairs {
-        let flags = authority.write(&pair);
+        let mut flags = authority.write(&pair);
+        let stderr = refusal(&flags);
+        assert!(stderr.contains(reason), "{stderr:?} for {reason:?}");
+        // A switch without a value stands before the subcommand.
+        flags.extend(["--production", "check-config"].map(str::to_owned));
         let stderr = refusal(&flags);
         assert!(stderr.contains(reason), "{stderr:?} for {reason:?}");
     }

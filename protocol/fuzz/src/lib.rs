@@ -5,6 +5,8 @@
 //! that passes, output that is written in part, the end of the stream. So the fuzzer chooses the splits and the
 //! pauses as well as the bytes.
 
+pub mod http2;
+
 use std::time::Duration;
 
 use protocol::connection::{

@@ -491,9 +491,8 @@ impl Server {
         self.note_use(now);
         self.is_last = true;
         self.stop_filler(now);
-        if self.end == End::Open && self.exchange.is_none() {
-            let has_begun = !self.inbox.is_empty();
-            self.finish(CloseReason::Finished, has_begun);
+        if self.end == End::Open && self.exchange.is_none() && !self.is_in_grace() {
+            self.finish_unasked();
         }
     }
 

@@ -3,6 +3,7 @@
 //! Treats the product as black boxes: programs that are built, started and looked at from outside.
 
 mod daemon;
+mod deb;
 mod ending;
 mod isolation;
 mod lab;
@@ -40,6 +41,8 @@ enum Chore {
     Tidy,
     /// Check the licence of every Rust and npm dependency
     Licences,
+    /// Build the Debian package from the release daemon; prints where it is
+    Deb,
     /// Run a node and a command at the two ends of an emulated line (root only)
     Line {
         #[command(flatten)]
@@ -73,6 +76,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Test { only, list } => suite::run(&only, list),
         Chore::Tidy => Ok(suite::tidy::print()),
         Chore::Licences => suite::licences::print(),
+        Chore::Deb => deb::print(),
         Chore::Line { line, command } => lab::run_command(line, &command),
         Chore::Isolation => {
             let comparisons = isolation::measure()?;

@@ -19,6 +19,8 @@ pub struct ChildCommand<'a> {
     pub arguments: &'a [String],
     /// Added to the environment.
     pub environment: &'a [(&'a str, String)],
+    /// Taken out of it.
+    pub removed: &'a [&'a str],
     /// Left open in the child, under the same numbers.
     pub inherited: &'a [BorrowedFd<'a>],
 }
@@ -39,6 +41,9 @@ impl ChildCommand<'_> {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .process_group(0);
+        for name in self.removed {
+            command.env_remove(name);
+        }
         let inherited: Vec<RawFd> = self.inherited.iter().map(AsRawFd::as_raw_fd).collect();
         let parent = std::process::id();
         // SAFETY: the closure runs between fork and exec and makes async-signal-safe system calls only; the vector it
@@ -47,7 +52,7 @@ impl ChildCommand<'_> {
             command.pre_exec(move || {
                 die_with_parent(parent)?;
                 for fd in &inherited {
-                    keep_on_exec(*fd)?;
+                    set_descriptor_flags(*fd, 0)?;
                 }
                 Ok(())
             });
@@ -153,8 +158,12 @@ pub fn set_thread_nice(nice: i8) -> io::Result<()> {
     }
 }
 
-fn keep_on_exec(fd: RawFd) -> io::Result<()> {
-    set_descriptor_flags(fd, 0)
+/// Leaves the descriptor open when this process executes another program.
+///
+/// # Errors
+/// What `fcntl` answers.
+pub fn keep_on_exec(fd: &impl AsRawFd) -> io::Result<()> {
+    set_descriptor_flags(fd.as_raw_fd(), 0)
 }
 
 fn set_descriptor_flags(fd: RawFd, flags: i32) -> io::Result<()> {

@@ -361,6 +361,19 @@ impl Application for Node {
         );
     }
 
+    fn handle_stream(&mut self, _: Instant, visitor: &mut Visitor) -> Option<Visitor> {
+        Some(Visitor::new(visitor.client))
+    }
+
+    fn handle_stream_closed(
+        &mut self,
+        context: &mut Context<'_>,
+        mut visitor: Visitor,
+        _: CloseReason,
+    ) {
+        self.close_activity(context, &mut visitor);
+    }
+
     fn handle_tick(&mut self, now: Instant, counters: &Counters) -> Directive {
         self.adopt_config();
         let slot = self.slot();

@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use super::handover::{HANDOVER_VARIABLE, Handover};
 use super::notice::{Notice, NoticeReader};
+use super::upgrade_signal;
 use crate::runtime::sys::process::{die_with_parent, name_thread, set_thread_nice};
 use crate::runtime::tls::Acceptor;
 use crate::server::context::{RoleContext, RoleEnd};
@@ -104,7 +105,7 @@ fn drain_flag() -> std::io::Result<Arc<AtomicBool>> {
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&drain))?;
     }
-    for signal in [SIGHUP, SIGUSR1, SIGUSR2] {
+    for signal in [SIGHUP, SIGUSR1, SIGUSR2, upgrade_signal()] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     Ok(drain)

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::inherited::Inherited;
 use crate::server::config::{Config, Listen};
 use crate::server::os_error;
 use crate::server::roles::{MAIN, PING, REDIRECT, Role};
@@ -23,6 +24,8 @@ pub(super) struct RoleListeners {
     pub(super) port: u16,
     /// For each loop, one listener for each address.
     pub(super) loops: Vec<Vec<TcpListener>>,
+    /// Whether fewer sockets were given than there are loops: some accept from the same one then.
+    pub(super) is_shared: bool,
 }
 
 /// A socket that could not be opened.
@@ -78,15 +81,18 @@ impl std::error::Error for ListenError {}
 ///
 /// # Errors
 /// The first address that cannot be listened on.
-pub(super) fn open(role: &Role, config: &Config) -> Result<RoleListeners, ListenError> {
+pub(super) fn open(
+    role: &Role,
+    config: &Config,
+    inherited: &Inherited,
+) -> Result<RoleListeners, ListenError> {
+    let everywhere = |ip: IpAddr| open_any(role, &[ip], true, inherited);
     let wildcard = match &config.listen {
-        Listen::Addresses(addresses) => return open_any(role, addresses, false),
-        Listen::DualStack => open_any(role, &[IpAddr::V6(Ipv6Addr::UNSPECIFIED)], true),
+        Listen::Addresses(addresses) => return open_any(role, addresses, false, inherited),
+        Listen::DualStack => everywhere(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
     };
     match wildcard {
-        Err(failed) if is_ipv6_off(&failed.error) => {
-            open_any(role, &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)], true)
-        }
+        Err(failed) if is_ipv6_off(&failed.error) => everywhere(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         opened => opened,
     }
 }
@@ -103,10 +109,11 @@ fn open_any(
     role: &Role,
     addresses: &[IpAddr],
     is_wildcard: bool,
+    inherited: &Inherited,
 ) -> Result<RoleListeners, ListenError> {
     let mut attempt = 1;
     loop {
-        match open_all(role, addresses, is_wildcard) {
+        match open_all(role, addresses, is_wildcard, inherited) {
             Err(failed) if role.port == 0 && failed.is_in_use() && attempt < ANY_PORT_ATTEMPTS => {
                 attempt += 1;
             }
@@ -119,12 +126,14 @@ fn open_all(
     role: &Role,
     addresses: &[IpAddr],
     is_wildcard: bool,
+    inherited: &Inherited,
 ) -> Result<RoleListeners, ListenError> {
     // `[::]` beside an IPv4 address must leave IPv4 alone, or the two would collide.
     let is_ipv6_only = addresses.iter().any(IpAddr::is_ipv4);
     let mut port = role.port;
     let count = role.processes * role.loops;
     let mut loops: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
+    let mut is_shared = false;
     for ip in addresses {
         let failed = |error: io::Error, port: u16| ListenError {
             role: role.name.clone(),
@@ -132,6 +141,15 @@ fn open_all(
             is_wildcard,
             error,
         };
+        let address = SocketAddr::new(*ip, port);
+        let given = inherited
+            .listeners_for(&role.name, address)
+            .map_err(|error| failed(error, port))?;
+        if !given.is_empty() {
+            is_shared |= given.len() < loops.len();
+            port = adopt(given, &mut loops).map_err(|error| failed(error, port))?;
+            continue;
+        }
         // Held until the listeners are there, so that nobody takes the port in between.
         let claim =
             claim(SocketAddr::new(*ip, port), is_ipv6_only).map_err(|error| failed(error, port))?;
@@ -142,7 +160,28 @@ fn open_all(
             listeners.push(TcpListener::from(listener));
         }
     }
-    Ok(RoleListeners { port, loops })
+    Ok(RoleListeners {
+        port,
+        loops,
+        is_shared,
+    })
+}
+
+/// Deals sockets that are open already out to the loops, each to at least one and each loop at least one: what waits in
+/// any of them is accepted. Their port.
+fn adopt(given: Vec<TcpListener>, loops: &mut [Vec<TcpListener>]) -> io::Result<u16> {
+    let mut port = 0;
+    for listener in &given {
+        listener.set_nonblocking(true)?;
+        // Its backlog may be another one, or it may have been silenced.
+        listen_again(listener)?;
+        port = listener.local_addr()?.port();
+    }
+    for number in 0..loops.len().max(given.len()) {
+        let listener = given[number % given.len()].try_clone()?;
+        loops[number % loops.len()].push(listener);
+    }
+    Ok(port)
 }
 
 /// A port that no other program has.
@@ -224,7 +263,7 @@ mod tests {
     fn every_loop_listens_on_every_address_at_one_port() {
         let addresses = vec!["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
         let config = config(Listen::Addresses(addresses.clone()));
-        let opened = open(&roles(&config)[0], &config).unwrap();
+        let opened = open(&roles(&config)[0], &config, &Inherited::default()).unwrap();
         assert_eq!(opened.loops.len(), 3);
         for listeners in &opened.loops {
             let bound: Vec<SocketAddr> = listeners
@@ -243,9 +282,9 @@ mod tests {
     fn a_port_that_another_listener_shares_is_in_use_all_the_same() {
         let config = config(Listen::DualStack);
         let mut role = roles(&config)[0].clone();
-        let first = open(&role, &config).unwrap();
+        let first = open(&role, &config, &Inherited::default()).unwrap();
         role.port = first.port;
-        let error = open(&role, &config).unwrap_err();
+        let error = open(&role, &config, &Inherited::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
@@ -258,7 +297,7 @@ mod tests {
     #[test]
     fn an_address_of_another_machine_is_told() {
         let config = config(Listen::Addresses(vec!["192.0.2.1".parse().unwrap()]));
-        let error = open(&roles(&config)[0], &config).unwrap_err();
+        let error = open(&roles(&config)[0], &config, &Inherited::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "192.0.2.1:0: no interface of this machine has this address; change --listen"
@@ -268,7 +307,7 @@ mod tests {
     #[test]
     fn a_silenced_listener_leaves_connections_to_the_others() {
         let config = config(Listen::Addresses(vec!["127.0.0.1".parse().unwrap()]));
-        let opened = open(&roles(&config)[0], &config).unwrap();
+        let opened = open(&roles(&config)[0], &config, &Inherited::default()).unwrap();
         let address = (Ipv4Addr::LOCALHOST, opened.port);
         let (silenced, others) = opened.loops.split_first().unwrap();
         silence(&silenced[0]).unwrap();

@@ -6,13 +6,17 @@
 
 pub mod child;
 pub mod handover;
+mod inherited;
 mod listeners;
 pub mod notice;
 mod process;
 mod ready;
 pub mod restart;
+mod service_manager;
+mod upgrade;
 
 use std::io;
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,10 +25,14 @@ use protocol::time::Instant;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+use self::inherited::Inherited;
 use self::listeners::{ListenError, RoleListeners};
 use self::notice::Notice;
 use self::process::{Handed, Process, SeatedRole};
 pub use self::ready::url_of;
+use self::service_manager::ServiceManager;
+use self::upgrade::Program;
+pub use self::upgrade::Successor;
 use super::config::{Config, ConfigErrors, Loaded, LogLevel};
 use super::context::{LoopSeat, RolePort};
 use super::log;
@@ -42,16 +50,32 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// The children of a killed supervisor hold its ports for a moment: a successor asks so often before it gives up.
 const LISTEN_ATTEMPTS: u32 = 6;
 
+/// How the node ended.
+#[derive(Debug)]
+pub enum End {
+    /// For good.
+    Exit(ExitCode),
+    /// To be started as another version.
+    Upgrade(Successor),
+}
+
 /// Runs the node until it is told to stop. `reload` reads the configuration again, for SIGHUP.
 #[must_use]
-pub fn run(loaded: Loaded, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> ExitCode {
-    match Supervisor::new(loaded) {
-        Ok(mut supervisor) => supervisor.run(reload),
+pub fn run(loaded: Loaded, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> End {
+    // Before this process opens descriptors of its own.
+    let inherited = Inherited::take();
+    match Supervisor::new(loaded, inherited) {
+        Ok(supervisor) => supervisor.run(reload),
         Err(reason) => {
             os_error::complain(&reason);
-            ExitCode::FAILURE
+            End::Exit(ExitCode::FAILURE)
         }
     }
+}
+
+/// Drains the node and executes its program anew: `kill -s RTMIN`. SIGUSR1 and SIGUSR2 are the log's.
+pub(super) fn upgrade_signal() -> i32 {
+    libc::SIGRTMIN()
 }
 
 struct Supervisor {
@@ -65,6 +89,9 @@ struct Supervisor {
     is_ready: bool,
     ends_with_terminal: bool,
     phase: Phase,
+    program: io::Result<Program>,
+    is_upgrading: bool,
+    manager: ServiceManager,
     log_level: LogLevel,
 }
 
@@ -82,7 +109,9 @@ enum Phase {
 }
 
 impl Supervisor {
-    fn new(loaded: Loaded) -> Result<Self, String> {
+    fn new(loaded: Loaded, inherited: Inherited) -> Result<Self, String> {
+        // While the file is there: a new one may have taken its place when it is needed.
+        let program = Program::current();
         let ends_with_terminal = has_terminal() && !is_hangup_ignored();
         // Before all else, so that a signal during the start is not lost.
         let (poll, signals) = watch_signals()
@@ -100,7 +129,9 @@ impl Supervisor {
             Some(files) => Some(Keeper::of_files(now, files.clone(), &scoreboard)?),
             None => None,
         };
-        let opened = open_all(config).map_err(|error| error.to_string())?;
+        let opened = open_all(config, &inherited).map_err(|error| error.to_string())?;
+        let manager = ServiceManager::new(now);
+        keep_listeners(&manager, &opened, inherited);
         let ports = opened
             .iter()
             .map(|(role, opened)| RolePort {
@@ -132,11 +163,14 @@ impl Supervisor {
             is_ready: false,
             ends_with_terminal,
             phase: Phase::Serving,
+            program,
+            is_upgrading: false,
+            manager,
             log_level,
         })
     }
 
-    fn run(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> ExitCode {
+    fn run(mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> End {
         let congestion_control = &self.loaded.config.congestion_control;
         if congestion_control != "cubic" {
             tracing::warn!(
@@ -150,6 +184,7 @@ impl Supervisor {
             self.poll_certificate(now);
             self.poll_processes(now);
             self.poll_phase(now);
+            self.manager.tell_alive(now);
             self.scoreboard
                 .supervisor_log_lines_dropped()
                 .add(log::take_dropped_lines());
@@ -165,17 +200,34 @@ impl Supervisor {
             }
             self.handle_signals(reload);
         }
+        if let (true, Phase::Draining { .. } | Phase::Killing { is_asked: false }, Ok(program)) =
+            (self.is_upgrading, self.phase, &self.program)
+        {
+            tracing::info!("drained: starting anew");
+            let program = program.clone();
+            let listeners = self.processes.iter().flat_map(Process::listeners);
+            let listeners: io::Result<Vec<(String, TcpListener)>> = listeners
+                .map(|(seated, listener)| Ok((seated.role.name.clone(), listener.try_clone()?)))
+                .collect();
+            match listeners {
+                Ok(listeners) => return End::Upgrade(Successor { program, listeners }),
+                Err(error) => {
+                    let reason = os_error::reason(&error);
+                    tracing::error!(reason, "cannot hand the sockets on");
+                }
+            }
+        }
         if let (Some(path), true) = (&self.loaded.config.ports_file, self.is_ready) {
             // It may be gone already; a stale one is the worse fault.
             let _ = std::fs::remove_file(path);
         }
-        match self.phase {
+        End::Exit(match self.phase {
             Phase::Killing { is_asked: true } => ExitCode::FAILURE,
             Phase::Serving | Phase::Draining { .. } | Phase::Killing { is_asked: false } => {
                 tracing::info!("stopped");
                 ExitCode::SUCCESS
             }
-        }
+        })
     }
 
     /// Children that run are told of new credentials; those that start later begin with them.
@@ -227,6 +279,7 @@ impl Supervisor {
         let _ = std::thread::Builder::new()
             .name("ready".to_owned())
             .spawn(move || io::Write::write_all(&mut io::stdout(), format!("{line}\n").as_bytes()));
+        self.manager.tell_ready(&ready::status(&self.ports));
     }
 
     fn handle_signals(&mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) {
@@ -235,7 +288,13 @@ impl Supervisor {
             match signal {
                 SIGTERM | SIGINT => self.handle_stop(),
                 SIGHUP if self.ends_with_terminal && !has_terminal() => self.handle_stop(),
+                SIGHUP if self.is_ready => {
+                    self.manager.tell_reloading();
+                    self.handle_reload(reload);
+                    self.manager.tell_ready(&ready::status(&self.ports));
+                }
                 SIGHUP => self.handle_reload(reload),
+                upgrade if upgrade == upgrade_signal() => self.handle_upgrade(),
                 SIGUSR1 => self.set_log_level(self.log_level.louder()),
                 SIGUSR2 => self.set_log_level(self.log_level.quieter()),
                 // SIGCHLD has done its work by waking the loop.
@@ -269,17 +328,46 @@ impl Supervisor {
         log::set_level(level);
     }
 
+    /// Only once it's known that the new program can be started.
+    fn handle_upgrade(&mut self) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        let checked = match &self.program {
+            Ok(program) => program.check(),
+            Err(error) => Err(os_error::reason(error)),
+        };
+        match checked {
+            Ok(()) => {
+                tracing::info!(within_s = DRAIN.as_secs(), "upgrading: draining");
+                self.is_upgrading = true;
+                self.drain();
+            }
+            Err(reason) => tracing::error!(reason, "not upgraded: the node goes on as it is"),
+        }
+    }
+
+    fn drain(&mut self) {
+        self.phase = Phase::Draining {
+            until: monotonic_now() + DRAIN,
+        };
+        self.scoreboard.set_draining();
+        for process in &self.processes {
+            process.drain(&self.scoreboard);
+        }
+    }
+
     fn handle_stop(&mut self) {
         match self.phase {
             Phase::Serving => {
                 tracing::info!(within_s = DRAIN.as_secs(), "stopping");
-                self.phase = Phase::Draining {
-                    until: monotonic_now() + DRAIN,
-                };
-                self.scoreboard.set_draining();
-                for process in &self.processes {
-                    process.drain(&self.scoreboard);
-                }
+                self.manager.tell_stopping();
+                self.drain();
+            }
+            // The first word to stop while it drains for its successor: it ends all the same.
+            Phase::Draining { .. } if self.is_upgrading => {
+                self.is_upgrading = false;
+                self.manager.tell_stopping();
             }
             Phase::Draining { .. } | Phase::Killing { .. } => {
                 self.phase = Phase::Killing { is_asked: true };
@@ -347,7 +435,15 @@ impl Supervisor {
 
 fn watch_signals() -> io::Result<(Poll, Signals)> {
     let poll = Poll::new()?;
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2])?;
+    let mut signals = Signals::new([
+        SIGTERM,
+        SIGINT,
+        SIGHUP,
+        SIGCHLD,
+        SIGUSR1,
+        SIGUSR2,
+        upgrade_signal(),
+    ])?;
     poll.registry()
         .register(&mut signals, Token(0), Interest::READABLE)?;
     Ok((poll, signals))
@@ -387,12 +483,36 @@ fn is_hangup_ignored() -> bool {
     ignored.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }
 
-fn open_all(config: &Config) -> Result<Vec<(Role, RoleListeners)>, ListenError> {
+/// Has the service manager keep the sockets in use, and close those that are not any more.
+fn keep_listeners(
+    manager: &ServiceManager,
+    opened: &[(Role, RoleListeners)],
+    inherited: Inherited,
+) {
+    let ports: Vec<u16> = opened.iter().map(|(_, opened)| opened.port).collect();
+    for unclaimed in inherited.close(&ports) {
+        let (name, address) = (&unclaimed.name, unclaimed.address.to_string());
+        tracing::warn!(
+            name,
+            address,
+            "closing a socket of no role: nobody listens there any more"
+        );
+        manager.forget(&unclaimed);
+    }
+    for (role, opened) in opened {
+        manager.keep_listeners(&role.name, opened.port, opened.loops.iter().flatten());
+    }
+}
+
+fn open_all(
+    config: &Config,
+    inherited: &Inherited,
+) -> Result<Vec<(Role, RoleListeners)>, ListenError> {
     let mut attempt = 1;
     loop {
         let opened: Result<Vec<_>, ListenError> = roles(config)
             .into_iter()
-            .map(|role| listeners::open(&role, config).map(|opened| (role, opened)))
+            .map(|role| listeners::open(&role, config, inherited).map(|opened| (role, opened)))
             .collect();
         match opened {
             Err(failed) if failed.is_in_use() && attempt < LISTEN_ATTEMPTS => {
@@ -418,6 +538,7 @@ fn seat(opened: Vec<(Role, RoleListeners)>) -> Vec<SeatedRole> {
             seated.push(SeatedRole {
                 role: role.clone(),
                 port: opened.port,
+                is_shared: opened.is_shared && role.processes > 1,
                 number,
                 seats: seats.by_ref().take(role.loops).collect(),
             });

@@ -1,6 +1,7 @@
 //! One supervised process: its roles and sockets, its child while there is one, and what the scoreboard says of it.
 
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
@@ -8,6 +9,7 @@ use std::process::{Child, ExitStatus};
 use protocol::time::Instant;
 
 use super::handover::{HANDOVER_VARIABLE, HandedLoop, HandedRole, Handover, descriptors};
+use super::inherited::LISTENERS_VARIABLE;
 use super::listeners;
 use super::notice::{self, Notice, NoticeSender};
 use super::restart::{Action, RestartPolicy, Standing};
@@ -19,11 +21,24 @@ use crate::server::roles::Role;
 use crate::server::scoreboard::{ExitReason, RoleState, Scoreboard};
 use crate::server::tls::Keeper;
 
+/// Variables that are no child's business: who listens where, and whom to tell.
+const SUPERVISORS_OWN: &[&str] = &[
+    LISTENERS_VARIABLE,
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
 /// What one process has of a role: its sockets and slots, which outlive every child.
 #[derive(Debug)]
 pub(super) struct SeatedRole {
     pub(super) role: Role,
     pub(super) port: u16,
+    /// Whether other processes accept from the same sockets.
+    pub(super) is_shared: bool,
     /// Which of the role's processes it is for, from 1.
     pub(super) number: usize,
     pub(super) seats: Vec<LoopSeat>,
@@ -96,6 +111,18 @@ impl Process {
     pub(super) fn name(&self) -> String {
         let names: Vec<String> = self.roles.iter().map(SeatedRole::name).collect();
         names.join("+")
+    }
+
+    /// Its sockets, each with its role.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (&SeatedRole, &TcpListener)> {
+        self.roles.iter().flat_map(|seated| {
+            let seats = seated.seats.iter();
+            seats.flat_map(move |seat| {
+                seat.listeners
+                    .iter()
+                    .map(move |listener| (seated, listener))
+            })
+        })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -240,6 +267,7 @@ impl Process {
         let child = ChildCommand {
             arguments: &arguments,
             environment: &[(HANDOVER_VARIABLE, handover.as_raw_fd().to_string())],
+            removed: SUPERVISORS_OWN,
             inherited: &inherited,
         }
         .start()?;
@@ -328,7 +356,8 @@ impl Process {
         if self.is_silenced == is_silenced {
             return Ok(());
         }
-        let seats = self.roles.iter().flat_map(|seated| &seated.seats);
+        let own = self.roles.iter().filter(|seated| !seated.is_shared);
+        let seats = own.flat_map(|seated| &seated.seats);
         let mut listeners = seats.flat_map(|seat| &seat.listeners);
         let changed = if is_silenced {
             listeners.try_for_each(listeners::silence)

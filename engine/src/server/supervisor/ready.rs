@@ -32,7 +32,14 @@ pub(super) fn line(config: &Config, ports: &[RolePort]) -> String {
 /// Where a program on this machine finds the node's page; `None` when its port is not known before it has started.
 #[must_use]
 pub fn url_of(config: &Config) -> Option<String> {
-    (config.port != 0).then(|| format!("http://{}:{}/", host_of(config), config.port))
+    (config.port != 0).then(|| {
+        format!(
+            "{}://{}:{}/",
+            config.scheme().http(),
+            host_of(config),
+            config.port
+        )
+    })
 }
 
 fn host_of(config: &Config) -> String {
@@ -44,6 +51,15 @@ fn host_of(config: &Config) -> String {
             Some(_) | None => "localhost".to_owned(),
         },
     }
+}
+
+/// The ports in use, as `systemctl status` shows them: `Serving main :8000, ping :8005`.
+pub(super) fn status(ports: &[RolePort]) -> String {
+    let ports: Vec<String> = ports
+        .iter()
+        .map(|port| format!("{} :{}", port.role, port.port))
+        .collect();
+    format!("Serving {}", ports.join(", "))
 }
 
 #[derive(Serialize)]

@@ -9,8 +9,8 @@ use crate::http1::output::Output;
 use crate::http1::request::Method;
 use crate::http1::response::ResponseHead;
 use crate::limits::{
-    BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT,
-    HTTP_LINGER_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES,
+    BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, HTTP_FIRST_REQUEST_GRACE, HTTP_HEAD_TIMEOUT,
+    HTTP_KEEP_ALIVE_TIMEOUT, HTTP_LINGER_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES,
 };
 use crate::time::Instant;
 
@@ -59,6 +59,20 @@ impl Server {
         }
         self.request = None;
         self.advance_end();
+    }
+
+    /// Closes where no exchange is under way; part of a request may have come.
+    pub(super) fn finish_unasked(&mut self) {
+        let has_begun = !self.inbox.is_empty();
+        self.finish(CloseReason::Finished, has_begun);
+    }
+
+    /// Told to close, and new enough that its first request may be on its way.
+    pub(super) fn is_in_grace(&self) -> bool {
+        self.is_last
+            && !self.has_served
+            && !self.saw_eof
+            && self.now < self.idle_since + HTTP_FIRST_REQUEST_GRACE
     }
 
     pub(super) fn advance_end(&mut self) {
@@ -209,6 +223,9 @@ impl Server {
 
     pub(super) fn reading_deadline(&self) -> Option<Instant> {
         match &self.input {
+            Input::Head { .. } if self.is_last && !self.has_served && self.exchange.is_none() => {
+                Some(self.idle_since + HTTP_FIRST_REQUEST_GRACE)
+            }
             Input::Head { begun, .. } => Some(match begun {
                 Some(begun) => *begun + HTTP_HEAD_TIMEOUT,
                 None if self.has_served => self.idle_since + HTTP_KEEP_ALIVE_TIMEOUT,
@@ -245,6 +262,7 @@ impl Server {
 
     pub(super) fn reading_timed_out(&mut self) {
         match &self.input {
+            Input::Head { .. } if self.is_last && !self.has_served => self.finish_unasked(),
             Input::Head { begun: Some(_), .. } => {
                 self.refuse(Fault::HeadTimeout, CloseReason::HeadTimeout);
             }

@@ -7,9 +7,10 @@ mod fuzz;
 pub(crate) mod licences;
 mod metrics;
 mod netns;
+mod packaging;
 pub(crate) mod prerequisites;
 mod programs;
-mod step;
+pub(crate) mod step;
 mod table;
 pub(crate) mod tidy;
 

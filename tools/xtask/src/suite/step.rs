@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::count::{Counts, Runner};
-use super::{advisories, browser, fuzz, licences, metrics, netns, prerequisites, programs, tidy};
+use super::{
+    advisories, browser, fuzz, licences, metrics, netns, packaging, prerequisites, programs, tidy,
+};
 use crate::process::{show, words};
 use crate::workspace;
 
@@ -66,8 +68,13 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "daemon",
-        purpose: "build the daemon as users get it",
+        purpose: "build the daemon and the terminal client as users get them",
         run: release_build,
+    },
+    Step {
+        name: "packaging",
+        purpose: "the Debian package, the systemd unit and the installation scripts",
+        run: packaging::run,
     },
     Step {
         name: "programs",
@@ -139,10 +146,18 @@ fn release_build() -> Result<Counts> {
     one(&mut release_build_command())
 }
 
-/// Builds the daemon as users get it.
+/// Builds the daemon and the terminal client as users get them.
 #[must_use]
 pub(crate) fn release_build_command() -> Command {
-    cargo(&["build", "--locked", "--release", "--package", "engine"])
+    cargo(&[
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "engine",
+        "--package",
+        "bufferbloat",
+    ])
 }
 
 /// A command that counts as one test.

@@ -1,0 +1,74 @@
+//! Phases, figures and endings in words.
+
+use client::single::Partial;
+use protocol::message::report::Grade;
+use protocol::message::test::Phase;
+
+/// A phase, short enough for a narrow table.
+pub(crate) const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Baseline => "idle",
+        Phase::DownloadWarmup | Phase::Download => "download",
+        Phase::UploadWarmup | Phase::Upload => "upload",
+        Phase::Bidirectional => "both",
+    }
+}
+
+/// A grade as people write it.
+pub(crate) const fn grade(grade: Grade) -> &'static str {
+    match grade {
+        Grade::APlus => "A+",
+        Grade::A => "A",
+        Grade::B => "B",
+        Grade::C => "C",
+        Grade::D => "D",
+        Grade::F => "F",
+    }
+}
+
+/// Milliseconds with as many digits as mean something.
+pub(crate) fn ms(value: f64) -> String {
+    let digits = if value.abs() < 9.95 { 1 } else { 0 };
+    let text = format!("{value:.digits$}");
+    // A tenth below nothing is nothing.
+    if text == "-0.0" {
+        "0.0".to_owned()
+    } else {
+        text
+    }
+}
+
+/// Mbit/s with three digits or so.
+pub(crate) fn mbps(value: f64) -> String {
+    if value < 9.995 {
+        format!("{value:.2}")
+    } else if value < 99.95 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+/// Why a result is a part of one.
+pub(crate) fn partial(partial: &Partial) -> String {
+    match partial {
+        Partial::Interrupted => "interrupted: this is what was measured until then".to_owned(),
+        Partial::NodeLost(fault) => format!("{fault}: this is what was measured until then"),
+        Partial::NoReport(fault) => {
+            format!("the node gave no report, so its own counts are missing: {fault}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_as_many_digits_as_mean_something() {
+        let all: Vec<String> = [-0.04, 0.26, 9.94, 9.96, 123.4].map(ms).to_vec();
+        assert_eq!(all, ["0.0", "0.3", "9.9", "10", "123"]);
+        let all: Vec<String> = [0.5, 12.34, 99.96, 940.2].map(mbps).to_vec();
+        assert_eq!(all, ["0.50", "12.3", "100", "940"]);
+    }
+}

@@ -1,0 +1,81 @@
+//! `bufferbloat test`: runs the tests that were asked for and shows each result in the form that was asked for.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use client::fault::Fault;
+use client::interrupt::Interrupt;
+use client::single::{self, Outcome, SingleOptions};
+
+use crate::cli::TestArguments;
+use crate::exit::Exit;
+use crate::show::live::Live;
+use crate::show::{csv, json, table};
+use crate::{fail, print};
+
+/// While the next test is waited for, Ctrl-C is looked for this often.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Runs them all; the exit code is that of the last one that was not good.
+pub(crate) fn run(arguments: &TestArguments, interrupt: &Interrupt) -> Exit {
+    let mut exit = Exit::Ran;
+    let mut number = 0;
+    loop {
+        let begun = Instant::now();
+        let one = run_one(arguments, interrupt, number == 0);
+        if one != Exit::Ran {
+            exit = one;
+        }
+        number += 1;
+        let is_last = arguments.repeat != 0 && number >= arguments.repeat;
+        if is_last || matches!(one, Exit::Interrupted | Exit::Usage | Exit::OwnFault) {
+            return exit;
+        }
+        let next = begun + Duration::from_secs(arguments.interval);
+        while Instant::now() < next {
+            if interrupt.is_set() {
+                return Exit::Interrupted;
+            }
+            sleep(LOOK_INTERVAL);
+        }
+    }
+}
+
+fn run_one(arguments: &TestArguments, interrupt: &Interrupt, is_first: bool) -> Exit {
+    let options = SingleOptions {
+        reach: arguments.node.reach(),
+        duration: arguments.duration(),
+        congestion_control: arguments.congestion_control(),
+    };
+    let mut live = Live::new(arguments.quiet);
+    let result = single::run(&options, interrupt, &mut |progress| live.show(progress));
+    live.finish();
+    match result {
+        Ok(outcome) => {
+            let shown = show_result(arguments, &outcome, is_first);
+            let min_grade = arguments.min_grade.map(Into::into);
+            let exit = Exit::of_result(
+                &outcome.report,
+                outcome.partial.as_ref(),
+                min_grade,
+                arguments.strict,
+            );
+            if shown == Exit::Ran { exit } else { shown }
+        }
+        Err(fault) => fail(&fault),
+    }
+}
+
+fn show_result(arguments: &TestArguments, outcome: &Outcome, is_first: bool) -> Exit {
+    let text = if arguments.json {
+        json::text(outcome, arguments.repeat == 1)
+    } else if arguments.csv {
+        Ok(csv::text(outcome, is_first))
+    } else {
+        Ok(table::text(outcome, table::width()))
+    };
+    match text {
+        Ok(text) => print(text.as_bytes()),
+        Err(error) => fail(&Fault::System(error.to_string())),
+    }
+}
