@@ -14,6 +14,7 @@ use super::config::{
 use super::supervisor::{self, End};
 use super::tls::Pair;
 use super::{log, os_error, status, test_certificate};
+use crate::runtime::tls::Trust;
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
@@ -22,6 +23,7 @@ pub(super) const CHECK_CONFIG: &str = "check-config";
 const SAMPLE_CONFIG: &str = "sample-config";
 const STATUS: &str = "status";
 const URL: &str = "url";
+const INSECURE: &str = "insecure";
 const MAKE_TEST_CERTIFICATE: &str = "make-test-certificate";
 const FOLDER: &str = "folder";
 const NAMES: &str = "names";
@@ -47,7 +49,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some((STATUS, of_status)) = matches.subcommand()
         && let Some(url) = of_status.get_one::<String>(URL)
     {
-        return status::run(url);
+        let trust = if of_status.get_flag(INSECURE) {
+            Trust::Anybody
+        } else {
+            Trust::System
+        };
+        return status::run(url, trust);
     }
     if let Some((MAKE_TEST_CERTIFICATE, arguments)) = matches.subcommand() {
         return make_test_certificate(arguments);
@@ -61,7 +68,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     if matches.subcommand_name() == Some(STATUS) {
         return match supervisor::url_of(&loaded.config) {
-            Some(url) => status::run(&url),
+            // The node of this machine, whose certificate is for the name that the world has for it.
+            Some(url) => status::run(&url, Trust::Anybody),
             None => {
                 os_error::complain(
                     &"the configured port is 0, which is another at each start: name the node with --url",
@@ -178,6 +186,13 @@ fn command() -> Command {
                         .long(URL)
                         .value_name("URL")
                         .help("The node, such as http://localhost:8000 [default: the one of this configuration]"),
+                )
+                .arg(
+                    Arg::new(INSECURE)
+                        .long(INSECURE)
+                        .action(ArgAction::SetTrue)
+                        .requires(URL)
+                        .help("Take any certificate"),
                 ),
         )
         .arg(config)

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use crate::harness::{Node, run_to_end};
+use crate::tls_client::Authority;
 
 fn status(port: u16) -> (i32, String, String) {
     run_to_end(&["status", "--url", &format!("http://127.0.0.1:{port}")])
@@ -52,4 +53,30 @@ fn the_node_of_the_configuration_is_the_one_that_is_asked() {
         run_to_end(&["status", "--port", "0", "--ping-port", "0", "--config", ""]);
     assert_eq!(code, 2);
     assert!(error.contains("--url"), "{error}");
+}
+
+#[test]
+fn a_node_with_tls_is_asked_by_https() {
+    let authority = Authority::new();
+    let mut flags = authority.write(&authority.issue(2020, 2090));
+    let node = Node::start(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let url = format!("https://localhost:{}", node.main_port);
+    let (code, _, error) = run_to_end(&["status", "--url", &url]);
+    assert_eq!(code, 3);
+    assert!(error.contains("certificate"), "{error}");
+    let (code, out, error) = run_to_end(&["status", "--url", &url, "--insecure"]);
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
+    flags.extend([
+        "--port".to_owned(),
+        node.main_port.to_string(),
+        "--config".to_owned(),
+        String::new(),
+    ]);
+    let arguments: Vec<&str> = ["status"]
+        .into_iter()
+        .chain(flags.iter().map(String::as_str))
+        .collect();
+    let (code, out, _) = run_to_end(&arguments);
+    assert_eq!(code, 0);
+    assert!(out.starts_with(&format!("{url}/ is ok")), "{out}");
 }

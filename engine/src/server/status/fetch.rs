@@ -1,7 +1,7 @@
 //! Some GETs on one connection, blocking, by the same state machine that every other client here is built on.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
@@ -12,16 +12,17 @@ use serde::de::DeserializeOwned;
 
 use super::StatusFault;
 use crate::runtime::sys::clock::monotonic_now;
+use crate::runtime::tls::{BlockingStream, Connector, Trust};
 use crate::server::host::Host;
 use crate::server::os_error;
+use crate::server::scheme::Scheme;
 
 /// A node answers within milliseconds, a busy one within a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Far above any answer of a node.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-const HTTP_PORT: u16 = 80;
 
-/// Where a node is: `http://host:port`.
+/// Where a node is: `http://host:port` or `https://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NodeUrl {
     /// Without brackets.
@@ -29,17 +30,19 @@ pub(super) struct NodeUrl {
     port: u16,
     /// As the Host field has it.
     host: String,
+    scheme: Scheme,
 }
 
 impl NodeUrl {
-    /// Takes `http://host`, `http://host:port` and `host:port`, with or without a slash at the end.
+    /// Takes `http://host`, `https://host:port`, `host:port` and the like, with or without a slash at the end.
     pub(super) fn parse(text: &str) -> Result<Self, StatusFault> {
-        let rest = match text.split_once("://") {
-            None => text,
-            Some(("http", rest)) => rest,
+        let (scheme, rest) = match text.split_once("://") {
+            None => (Scheme::Plain, text),
+            Some(("http", rest)) => (Scheme::Plain, rest),
+            Some(("https", rest)) => (Scheme::Tls, rest),
             Some((scheme, _)) => {
                 return Err(StatusFault(format!(
-                    "{text}: status speaks http, not {scheme}"
+                    "{text}: status speaks http and https, not {scheme}"
                 )));
             }
         };
@@ -51,15 +54,39 @@ impl NodeUrl {
         })?;
         Ok(Self {
             name: parsed.name.trim_matches(['[', ']']).to_owned(),
-            port: parsed.port.unwrap_or(HTTP_PORT),
+            port: parsed.port.unwrap_or(scheme.default_port()),
             host: host.to_owned(),
+            scheme,
         })
     }
 }
 
 impl fmt::Display for NodeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}/", self.host)
+        write!(f, "{}://{}/", self.scheme.http(), self.host)
+    }
+}
+
+/// What a node is spoken to through.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<BlockingStream>),
+}
+
+impl Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
     }
 }
 
@@ -67,13 +94,20 @@ impl fmt::Display for NodeUrl {
 #[derive(Debug)]
 pub(super) struct Fetcher {
     url: NodeUrl,
-    stream: TcpStream,
+    stream: Stream,
     connection: Connection,
 }
 
 impl Fetcher {
-    /// Tries every address that the name has.
-    pub(super) fn connect(url: &NodeUrl) -> Result<Self, StatusFault> {
+    /// Tries every address that the name has; a node that speaks TLS must be one that `trust` trusts.
+    pub(super) fn connect(url: &NodeUrl, trust: Trust<'_>) -> Result<Self, StatusFault> {
+        let connector = match url.scheme {
+            Scheme::Plain => None,
+            Scheme::Tls => Some(
+                Connector::new(&url.name, trust, &[b"http/1.1"])
+                    .map_err(|reason| StatusFault(format!("{url}: {reason}")))?,
+            ),
+        };
         let fault = |reason: String| {
             StatusFault(format!(
                 "{url}: {reason}; does the node run? `--url` names another"
@@ -87,7 +121,10 @@ impl Fetcher {
             let connected = TcpStream::connect_timeout(&address, PATIENCE).and_then(|stream| {
                 stream.set_read_timeout(Some(PATIENCE))?;
                 stream.set_write_timeout(Some(PATIENCE))?;
-                Ok(stream)
+                Ok(match &connector {
+                    None => Stream::Plain(stream),
+                    Some(connector) => Stream::Tls(Box::new(connector.connect_blocking(stream)?)),
+                })
             });
             match connected {
                 Ok(stream) => {
@@ -154,8 +191,8 @@ impl Fetcher {
 
     /// Sends what waits, then reads once.
     fn exchange(&mut self, now: Instant) -> Result<(), String> {
-        let in_words = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
+        let in_words = |error: io::Error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 format!("no answer within {} s", PATIENCE.as_secs())
             }
             _ => os_error::reason(&error),
@@ -192,6 +229,12 @@ mod tests {
                 "localhost",
                 8000,
                 "http://localhost:8000/",
+            ),
+            (
+                "https://node.example.net/",
+                "node.example.net",
+                443,
+                "https://node.example.net/",
             ),
             (
                 "node.example.net",

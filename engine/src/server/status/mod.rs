@@ -12,6 +12,7 @@ use protocol::message::node_status::{HealthStatus, NodeHealth, NodeStats, Proces
 
 use self::fetch::{Fetcher, NodeUrl};
 use super::os_error;
+use crate::runtime::tls::Trust;
 
 /// Exit code for a node that answers but does not serve everything.
 const EXIT_DEGRADED: u8 = 1;
@@ -40,7 +41,7 @@ impl fmt::Display for StatusFault {
 /// Shows the node at `url`. The exit code: 0 when all of it serves, 1 when not, 2 for a URL that is none, 3 when nobody
 /// answers.
 #[must_use]
-pub fn run(url: &str) -> ExitCode {
+pub fn run(url: &str, trust: Trust<'_>) -> ExitCode {
     let url = match NodeUrl::parse(url) {
         Ok(url) => url,
         Err(fault) => {
@@ -48,7 +49,7 @@ pub fn run(url: &str) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let status = match ask(&url) {
+    let status = match ask(&url, trust) {
         Ok(status) => status,
         Err(fault) => {
             os_error::complain(&fault);
@@ -64,8 +65,8 @@ pub fn run(url: &str) -> ExitCode {
     }
 }
 
-fn ask(url: &NodeUrl) -> Result<NodeStatus, StatusFault> {
-    let mut fetcher = Fetcher::connect(url)?;
+fn ask(url: &NodeUrl, trust: Trust<'_>) -> Result<NodeStatus, StatusFault> {
+    let mut fetcher = Fetcher::connect(url, trust)?;
     Ok(NodeStatus {
         health: fetcher.json("/health")?,
         stats: fetcher.json("/virtual-household/stats")?,
