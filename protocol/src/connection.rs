@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::http1::{self, Request, RequestHead, Response, ResponseHead};
 use crate::http2;
 use crate::limits::{INACTIVITY_TIMEOUT, WRITE_STALL_TIMEOUT};
+use crate::proxy;
 use crate::time::Instant;
 use crate::websocket::{self, WebSocket};
 
@@ -165,6 +166,8 @@ pub enum ProtocolError {
     Http2(http2::Fault),
     /// In a WebSocket.
     WebSocket(websocket::Fault),
+    /// In the header with which a proxy was to begin.
+    Proxy(proxy::Fault),
 }
 
 /// What becomes of a body that is received.

@@ -12,6 +12,7 @@ pub mod measure;
 pub mod message;
 pub mod pacing;
 pub mod profile;
+pub mod proxy;
 #[cfg(any(test, feature = "simulate"))]
 pub mod simulate;
 pub mod time;

@@ -54,6 +54,11 @@ pub const IDLE_BUFFER_BYTES_MAX: usize = 256;
 /// A connection on which nothing happened for this long gives its larger buffers back.
 pub const BUFFER_RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Longest PROXY protocol header accepted, in bytes; proxies send some 50, and a few hundred with their extensions.
+pub const PROXY_HEADER_BYTES_MAX: usize = 2 * 1024;
+/// A proxy has this long to send its header; it has it at hand when it connects.
+pub const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Streams that one HTTP/2 connection may have open; above it they are refused (RFC 9113, section 5.1.2, advises 100).
 pub const HTTP2_STREAMS_MAX: usize = 100;
 /// Longest payload of an HTTP/2 frame accepted, and length of a frame of filler with its header, in bytes: what every

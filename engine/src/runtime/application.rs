@@ -27,6 +27,15 @@ pub trait Application {
         peer: SocketAddr,
     ) -> Option<Self::Session>;
 
+    /// Whether this peer is a proxy, which begins each connection with a PROXY protocol header.
+    fn expects_proxy_header(&self, _: SocketAddr) -> bool {
+        false
+    }
+
+    /// The proxy that connected has said whose connection it is; `peer` is the client's address from now on, or still the
+    /// proxy's where the connection is its own.
+    fn handle_proxied(&mut self, _: &mut Self::Session, _peer: SocketAddr) {}
+
     /// A connection could not be accepted for want of descriptors or memory; it waits in the backlog.
     fn handle_accept_failed(&mut self, _: Instant, _: &io::Error) {}
 

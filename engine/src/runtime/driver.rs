@@ -1,6 +1,7 @@
 //! A driver pumps one transport against one connection: input in, events to the application, output out, until the
 //! socket has no more to give or to take, or the budget is used up.
 
+mod announced;
 mod encrypted;
 mod streams;
 
@@ -11,6 +12,7 @@ use protocol::connection::{
     CloseReason, Connection, Event, Filler, FillerLayout, Patience, Receive,
 };
 use protocol::limits::TLS_HANDSHAKE_TIMEOUT;
+use protocol::proxy::HeaderReader;
 use protocol::time::Instant;
 
 use super::application::{Application, Context};
@@ -62,6 +64,8 @@ pub(super) enum Outcome {
 enum Stage {
     /// The connection is being made.
     Connecting,
+    /// The connection stands, and it's a proxy's that has not said yet whose it is.
+    Announcing { deadline: Instant },
     /// The connection stands; TLS does not yet.
     Handshaking { deadline: Instant },
     /// The application is served.
@@ -77,6 +81,8 @@ pub(super) enum Established {
     NotYet,
     /// The peer, or something on the way, refused.
     Failed(io::Error),
+    /// The peer connected, and did not say whose connection it is.
+    Unannounced(CloseReason),
 }
 
 /// One connection on one socket.
@@ -96,6 +102,8 @@ pub(super) struct Driver<S> {
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
     stage: Stage,
+    /// What a proxy says before anything else, as far as it has arrived.
+    announcement: Option<Box<HeaderReader>>,
     /// Of the server's connections; `None` on one that was opened from here.
     patience: Option<Patience>,
     /// All is said, and the rest of it has to be written by then.
@@ -172,6 +180,7 @@ impl<S> Driver<S> {
             is_readable: !is_connecting,
             is_writable: !is_connecting,
             stage,
+            announcement: None,
             patience: None,
             close_deadline: None,
             awaits_first_byte_since: None,
@@ -207,9 +216,17 @@ impl<S> Driver<S> {
                 self.tell_connected(application, now);
             }
         }
+        if let Stage::Announcing { deadline } = self.stage {
+            match self.hear_proxy(now, deadline) {
+                Ok(true) => application.handle_proxied(&mut self.session, self.peer),
+                Ok(false) => return Established::NotYet,
+                Err(reason) => return Established::Unannounced(reason),
+            }
+            self.stage = Self::stage_of(&self.transport, now);
+        }
         match self.stage {
             Stage::Handshaking { deadline } => self.shake_hands(application, now, deadline),
-            Stage::Connecting | Stage::Open => Established::Yes,
+            Stage::Connecting | Stage::Announcing { .. } | Stage::Open => Established::Yes,
         }
     }
 

@@ -246,6 +246,10 @@ impl<A: Application> EventLoop<A> {
         let outcome = match driver.establish(&mut self.application, now) {
             Established::Yes => driver.drive(&mut self.application, now, &mut workspace),
             Established::NotYet => Outcome::Waiting,
+            Established::Unannounced(reason) => {
+                self.close(index, now, reason);
+                return;
+            }
             Established::Failed(_) if driver.is_accepted() => {
                 self.close(index, now, CloseReason::HandshakeFailed);
                 return;
@@ -376,7 +380,10 @@ impl<A: Application> EventLoop<A> {
                 Some(acceptor) => transport.accept_tls(acceptor),
                 None => Ok(()),
             };
-            let driver = Driver::accepted(transport, session, peer, now, patience);
+            let mut driver = Driver::accepted(transport, session, peer, now, patience);
+            if self.application.expects_proxy_header(peer) {
+                driver.expect_announcement(now);
+            }
             match prepared {
                 Ok(()) => self.insert(driver, now),
                 Err(_) => {

@@ -13,13 +13,17 @@ use super::config::{
 };
 use super::supervisor::{self, End};
 use super::tls::Pair;
-use super::{log, os_error, test_certificate};
+use super::{log, os_error, status, test_certificate};
+use crate::runtime::tls::Trust;
 
 const CONFIG: &str = "config";
 const CONFIG_VARIABLE: &str = "BUFFERBLOATD_CONFIG";
 /// The subcommand that prints what is in force; an upgrade asks the new program by it.
 pub(super) const CHECK_CONFIG: &str = "check-config";
 const SAMPLE_CONFIG: &str = "sample-config";
+const STATUS: &str = "status";
+const URL: &str = "url";
+const INSECURE: &str = "insecure";
 const MAKE_TEST_CERTIFICATE: &str = "make-test-certificate";
 const FOLDER: &str = "folder";
 const NAMES: &str = "names";
@@ -42,6 +46,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if matches.subcommand_name() == Some(SAMPLE_CONFIG) {
         return print(&sample_toml());
     }
+    if let Some((STATUS, of_status)) = matches.subcommand()
+        && let Some(url) = of_status.get_one::<String>(URL)
+    {
+        let trust = if of_status.get_flag(INSECURE) {
+            Trust::Anybody
+        } else {
+            Trust::System
+        };
+        return status::run(url, trust);
+    }
     if let Some((MAKE_TEST_CERTIFICATE, arguments)) = matches.subcommand() {
         return make_test_certificate(arguments);
     }
@@ -52,6 +66,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
+    if matches.subcommand_name() == Some(STATUS) {
+        return match supervisor::url_of(&loaded.config) {
+            // The node of this machine, whose certificate is for the name that the world has for it.
+            Some(url) => status::run(&url, Trust::Anybody),
+            None => {
+                os_error::complain(
+                    &"the configured port is 0, which is another at each start: name the node with --url",
+                );
+                ExitCode::from(EXIT_USAGE)
+            }
+        };
+    }
     if matches.subcommand_name() == Some(CHECK_CONFIG) {
         // A node would not start with a certificate that cannot be used, nor may a running one upgrade to it.
         if let Some(files) = &loaded.config.tls
@@ -149,6 +175,26 @@ fn command() -> Command {
                 )),
         )
         .subcommand(Command::new(SAMPLE_CONFIG).about("Print a configuration file with every key, commented"))
+        .subcommand(
+            Command::new(STATUS)
+                .about("Show how a running node fares")
+                .after_help(
+                    "Exit code: 0 when all of the node serves, 1 when something is missing, 3 when nobody answers.",
+                )
+                .arg(
+                    Arg::new(URL)
+                        .long(URL)
+                        .value_name("URL")
+                        .help("The node, such as http://localhost:8000 [default: the one of this configuration]"),
+                )
+                .arg(
+                    Arg::new(INSECURE)
+                        .long(INSECURE)
+                        .action(ArgAction::SetTrue)
+                        .requires(URL)
+                        .help("Take any certificate"),
+                ),
+        )
         .arg(config)
         .args(SETTINGS.iter().map(argument))
 }

@@ -1,18 +1,25 @@
 //! What the node keeps for each connection: who it is and what it is doing.
 
+use std::net::IpAddr;
+
 use protocol::time::Instant;
 
 use super::endpoints::bulk::BulkUpload;
 use super::endpoints::probe::ProbeSession;
 use super::flow::LoadFlow;
+use super::identity::address_key;
 use super::profile_session::ProfileSession;
 use super::scoreboard::{Closed, TestId};
 
 /// One connection's session.
 #[derive(Debug)]
 pub struct Visitor {
-    /// For the limits; see [`super::identity::address_key`].
+    /// For the limits; see [`address_key`].
     pub address: u64,
+    /// Whose request it is: the peer, or the client that a trusted proxy names.
+    pub client: IpAddr,
+    /// Whether the client used https, where a trusted proxy says so.
+    pub is_https: Option<bool>,
     /// What it is doing.
     pub activity: Activity,
     /// The site whose page makes the current request, where that decides on an answer.
@@ -62,13 +69,21 @@ pub enum Collected {
 impl Visitor {
     /// A peer that has just connected.
     #[must_use]
-    pub fn new(address: u64) -> Self {
+    pub fn new(peer: IpAddr) -> Self {
         Self {
-            address,
+            address: address_key(peer),
+            client: peer,
+            is_https: None,
             activity: Activity::Idle,
             origin: None,
             ended_as: None,
         }
+    }
+
+    /// It speaks for this client now.
+    pub fn set_client(&mut self, client: IpAddr) {
+        self.address = address_key(client);
+        self.client = client;
     }
 
     /// When it wants the loop's attention.

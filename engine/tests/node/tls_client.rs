@@ -109,9 +109,17 @@ pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// Makes a handshake with a port of this machine.
 pub(crate) fn connect(config: &Arc<ClientConfig>, port: u16) -> std::io::Result<Stream> {
+    let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    connect_over(config, socket)
+}
+
+/// Makes a handshake on a connection on which all that comes before it has been said.
+pub(crate) fn connect_over(
+    config: &Arc<ClientConfig>,
+    socket: TcpStream,
+) -> std::io::Result<Stream> {
     let name = ServerName::try_from("localhost").expect("a name");
     let tls = ClientConnection::new(Arc::clone(config), name).map_err(std::io::Error::other)?;
-    let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
     let mut stream = StreamOwned::new(tls, socket);

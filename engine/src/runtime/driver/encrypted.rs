@@ -45,9 +45,13 @@ impl<S> Driver<S> {
         Established::Yes
     }
 
-    /// Whether it costs a handshake's work to drive it.
+    /// Whether it costs a handshake's work to drive it, now or behind a proxy's announcement.
     pub(in crate::runtime) const fn is_handshaking(&self) -> bool {
-        matches!(self.stage, Stage::Handshaking { .. })
+        match self.stage {
+            Stage::Handshaking { .. } => true,
+            Stage::Announcing { .. } => self.transport.is_encrypted(),
+            Stage::Connecting | Stage::Open => false,
+        }
     }
 
     /// Whether the peer connected, and not we to it.
@@ -58,7 +62,7 @@ impl<S> Driver<S> {
     /// When the transport itself has waited long enough.
     pub(in crate::runtime) const fn deadline(&self) -> Option<Instant> {
         match self.stage {
-            Stage::Handshaking { deadline } => Some(deadline),
+            Stage::Announcing { deadline } | Stage::Handshaking { deadline } => Some(deadline),
             Stage::Connecting | Stage::Open => self.close_deadline,
         }
     }

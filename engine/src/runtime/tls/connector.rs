@@ -1,14 +1,17 @@
 //! The client's side of TLS: whom it trusts, and what it speaks.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, version};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    StreamOwned, version,
+};
 
 use super::acceptor::provider;
 
@@ -92,6 +95,24 @@ pub fn certificate_fault(error: &io::Error) -> Option<String> {
     match error.get_ref()?.downcast_ref::<Error>()? {
         Error::InvalidCertificate(fault) => Some(fault.to_string()),
         _ => None,
+    }
+}
+
+/// A connection that blocks, for programs that have no loop.
+pub type BlockingStream = StreamOwned<ClientConnection, TcpStream>;
+
+impl Connector {
+    /// Makes the handshake on a connected socket, waiting as long as the socket does.
+    ///
+    /// # Errors
+    /// As the socket's, or why the server is not trusted.
+    pub fn connect_blocking(&self, mut socket: TcpStream) -> io::Result<BlockingStream> {
+        let mut tls = ClientConnection::new(Arc::clone(&self.config), self.name.clone())
+            .map_err(io::Error::other)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket)?;
+        }
+        Ok(StreamOwned::new(tls, socket))
     }
 }
 

@@ -22,6 +22,7 @@ impl Config {
             log_format: _,
             log_addresses,
             cors_origins,
+            proxies,
             limits,
             multiprocess: _,
             processes_max: _,
@@ -37,6 +38,7 @@ impl Config {
         self.log_level = *log_level;
         self.log_addresses.clone_from(log_addresses);
         self.cors_origins.clone_from(cors_origins);
+        self.proxies.clone_from(proxies);
         self.limits.clone_from(limits);
         self.tests_per_process = *tests_per_process;
     }
@@ -130,7 +132,7 @@ mod tests {
                 (*other.unwrap()).to_owned()
             }
             Kind::List | Kind::Text => match setting.key {
-                Key::Listen => "192.0.2.1".to_owned(),
+                Key::Listen | Key::TrustedProxies => "192.0.2.1".to_owned(),
                 Key::CorsOrigins => "https://example.net".to_owned(),
                 _ => "other".to_owned(),
             },
@@ -154,9 +156,15 @@ mod tests {
     #[test]
     fn what_a_row_calls_live_is_what_a_reload_changes() {
         for setting in SETTINGS {
-            let mut running = loaded(&[]);
+            // What the key cannot be changed without.
+            let beside: &[(Key, &str)] = match setting.key {
+                Key::ProxyProtocol => &[(Key::TrustedProxies, "192.0.2.1")],
+                _ => &[],
+            };
+            let mut running = loaded(beside);
             let before = running.config.clone();
-            let fresh = loaded(&[(setting.key, &other_value(setting))]);
+            let other = other_value(setting);
+            let fresh = loaded(&[beside, &[(setting.key, other.as_str())]].concat());
             let changes = running.take_live(&fresh);
             let change = changes.iter().find(|change| change.key == setting.path());
             assert_eq!(

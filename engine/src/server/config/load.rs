@@ -8,11 +8,12 @@ use protocol::profile::Profile;
 
 use super::error::{ConfigError, ConfigErrors};
 use super::profiles::{self, RolePorts};
+use super::proxies::networks;
 use super::settings::{Key, Setting};
 use super::sources::{Given, GivenProfiles, Source, Sources};
 use super::{
-    Bounded, Config, CorsOrigins, Limits, Listen, LogAddresses, LogFormat, LogLevel, TlsFiles,
-    TlsVersion,
+    Bounded, Config, CorsOrigins, ForwardedField, Limits, Listen, LogAddresses, LogFormat,
+    LogLevel, Proxies, TlsFiles, TlsVersion,
 };
 
 /// Longest node name, bytes.
@@ -121,6 +122,7 @@ impl Parser<'_> {
             ],
         );
         let cors_origins = self.parse(Key::CorsOrigins, cors_origins);
+        let proxies = self.proxies();
         let limits = self.limits();
         let multiprocess = self.boolean(Key::Multiprocess);
         let processes_max = self.bounded(Key::ProcessesMax);
@@ -144,11 +146,33 @@ impl Parser<'_> {
             log_format: log_format?,
             log_addresses: log_addresses?,
             cors_origins: cors_origins?,
+            proxies: proxies?,
             limits: limits?,
             multiprocess: multiprocess?,
             processes_max: processes_max?,
             tests_per_process: tests_per_process?,
             ports_file: ports_file?,
+        })
+    }
+
+    fn proxies(&mut self) -> Option<Proxies> {
+        let trusted = self.parse(Key::TrustedProxies, networks);
+        let speak_proxy_protocol = self.boolean(Key::ProxyProtocol);
+        let fields = [ForwardedField::Forwarded, ForwardedField::XForwarded];
+        let field = self.choice(Key::ForwardedField, &fields);
+        if trusted.as_ref().is_some_and(Vec::is_empty) && speak_proxy_protocol == Some(true) {
+            let trusted = Setting::of(Key::TrustedProxies);
+            let reason = format!(
+                "needs {} (--{}): nobody else may say who a client is",
+                trusted.path(),
+                trusted.flag
+            );
+            self.fault(Key::ProxyProtocol, reason);
+        }
+        Some(Proxies {
+            trusted: trusted?,
+            speak_proxy_protocol: speak_proxy_protocol?,
+            field: field?,
         })
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod live;
 mod load;
 mod profiles;
+mod proxies;
 mod sample;
 mod settings;
 mod show;
@@ -25,6 +26,7 @@ pub use self::error::{ConfigError, ConfigErrors};
 pub use self::live::Change;
 pub use self::load::{Kernel, Loaded, load};
 pub use self::profiles::PROFILES_MAX;
+pub use self::proxies::{ForwardedField, Proxies};
 pub use self::sample::sample_toml;
 pub use self::settings::{Group, Key, Kind, SETTINGS, Setting};
 pub use self::show::effective_toml;
@@ -66,6 +68,8 @@ pub struct Config {
     pub log_addresses: LogAddresses,
     /// Who may read test endpoints from a page of another origin.
     pub cors_origins: CorsOrigins,
+    /// The proxies that the node stands behind.
+    pub proxies: Proxies,
     /// Bounds on what clients can use.
     pub limits: Limits,
     /// Whether each role has a process of its own.

@@ -28,6 +28,9 @@ pub enum Key {
     LogLevel,
     LogFormat,
     LogAddresses,
+    TrustedProxies,
+    ProxyProtocol,
+    ForwardedField,
     TestsMax,
     TestsPerAddressMax,
     FlowsPerAddressMax,
@@ -187,6 +190,12 @@ const BASE: Setting = Setting {
 const LIMIT: Setting = Setting {
     table: "limits",
     group: Group::Limits,
+    is_live: true,
+    ..BASE
+};
+
+const PROXY: Setting = Setting {
+    table: "proxy",
     is_live: true,
     ..BASE
 };
@@ -456,6 +465,40 @@ pub const SETTINGS: &[Setting] = &[
         help: "What the log says of clients' addresses: none, truncated (to /24, IPv6 to /48) or full",
         is_live: true,
         ..BASE
+    },
+    Setting {
+        key: Key::TrustedProxies,
+        name: "trusted",
+        flag: "trusted-proxies",
+        env: "BUFFERBLOATD_TRUSTED_PROXIES",
+        value_name: "CIDR,...",
+        kind: Kind::List,
+        default: Some(""),
+        default_note: "nobody",
+        help: "Addresses of the proxies that are believed when they say whose connection or request it is",
+        ..PROXY
+    },
+    Setting {
+        key: Key::ProxyProtocol,
+        name: "protocol",
+        flag: "proxy-protocol",
+        env: "BUFFERBLOATD_PROXY_PROTOCOL",
+        value_name: "BOOL",
+        kind: Kind::Boolean,
+        default: Some("false"),
+        help: "Whether each connection of a trusted proxy begins with a PROXY protocol header, version 2",
+        ..PROXY
+    },
+    Setting {
+        key: Key::ForwardedField,
+        name: "field",
+        flag: "forwarded-field",
+        env: "BUFFERBLOATD_FORWARDED_FIELD",
+        value_name: "FIELD",
+        kind: Kind::Choice(&["forwarded", "x-forwarded"]),
+        default: Some("forwarded"),
+        help: "Where a trusted proxy names the client: forwarded (RFC 7239) or x-forwarded (X-Forwarded-For and -Proto)",
+        ..PROXY
     },
     Setting {
         key: Key::TestsMax,

@@ -48,7 +48,7 @@ pub fn profiles(
 pub fn redirect(
     node: &mut Node,
     _: &mut Context<'_>,
-    _: &mut Visitor,
+    visitor: &mut Visitor,
     request: &Request,
     parameters: &Parameters<'_>,
 ) -> Answer {
@@ -65,12 +65,13 @@ pub fn redirect(
         ));
     };
     let place = Place::of(node.scoreboard(), config, user_id);
+    let scheme = node.scheme(visitor);
     // Main is where the client is already, whatever port that has on the way through an address translator.
     let port = match place {
         Place::Own { port } | Place::Shared { port } => port,
-        Place::Main => host.port.unwrap_or(node.scheme().default_port()),
+        Place::Main => host.port.unwrap_or(scheme.default_port()),
     };
-    let ws = node.scheme().web_socket();
+    let ws = scheme.web_socket();
     Answer::Reply(Reply::json(
         200,
         &SessionRedirect {

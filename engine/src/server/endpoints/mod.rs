@@ -18,6 +18,7 @@ pub mod upload;
 use protocol::connection::{BinarySink, WebSocketOptions};
 use protocol::http1::{Method, Request};
 
+use super::forwarded::forwarded;
 use super::node::Node;
 use super::refusal::FlowRefusal;
 use super::reply::Reply;
@@ -195,6 +196,12 @@ const fn web_socket(
 /// Answers a request, or begins to.
 pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, request: &Request) {
     visitor.origin = request.header("origin").map(str::to_owned);
+    let proxies = &node.config().proxies;
+    if !proxies.trusted.is_empty() {
+        let found = forwarded(proxies, context.peer.ip(), request);
+        visitor.set_client(found.client);
+        visitor.is_https = found.is_https;
+    }
     let path = request.path();
     let is_upgrade = request.header("upgrade").is_some();
     let found = ENDPOINTS
@@ -212,7 +219,8 @@ pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, 
             Answer::Reply(redirect::to_https(node, request))
         }
         None => Answer::Reply(
-            page::page(node, request).unwrap_or_else(|| node.test_reply(visitor, not_found())),
+            page::page(node, visitor, request)
+                .unwrap_or_else(|| node.test_reply(visitor, not_found())),
         ),
         Some((endpoint, parameters)) => match endpoint.service {
             Service::Http(methods) | Service::HttpUnlessUpgrade(methods) => {

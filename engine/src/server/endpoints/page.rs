@@ -9,22 +9,23 @@ use crate::server::node::Node;
 use crate::server::reply::Reply;
 use crate::server::roles::EndpointGroup;
 use crate::server::scheme::Scheme;
+use crate::server::visitor::Visitor;
 
 /// The asset at the path, in the encoding that the browser prefers; `None` when there is none, or this role serves no page.
 #[must_use]
-pub fn page(node: &Node, request: &Request) -> Option<Reply> {
+pub fn page(node: &Node, visitor: &Visitor, request: &Request) -> Option<Reply> {
     if !node.serves(EndpointGroup::Page) {
         return None;
     }
     let encodings = request.header("accept-encoding").unwrap_or_default();
     let asset = assets::find(request.path(), encodings, request.header("if-none-match"))?;
     Some(match request.method() {
-        Method::Get | Method::Head => reply(node, request, &asset),
+        Method::Get | Method::Head => reply(node, visitor, request, &asset),
         _ => Reply::method_not_allowed(&[Method::Get]),
     })
 }
 
-fn reply(node: &Node, request: &Request, asset: &Asset) -> Reply {
+fn reply(node: &Node, visitor: &Visitor, request: &Request, asset: &Asset) -> Reply {
     let head = ResponseHead::new(asset.status)
         .field("ETag", asset.etag.clone())
         .field("Cache-Control", asset.cache_control)
@@ -35,11 +36,16 @@ fn reply(node: &Node, request: &Request, asset: &Asset) -> Reply {
         .field("Cross-Origin-Opener-Policy", "same-origin")
         .field("Cross-Origin-Embedder-Policy", "require-corp")
         .field("Cross-Origin-Resource-Policy", "same-origin");
-    let is_tls = node.scheme() == Scheme::Tls;
-    let policy = request
-        .host()
-        .and_then(Host::parse)
-        .and_then(|host| assets::content_security_policy(host.name, &node.ports(), is_tls));
+    let scheme = node.scheme(visitor);
+    let policy = request.host().and_then(Host::parse).and_then(|host| {
+        let mut ports = node.ports();
+        // Behind a proxy the page's own port may be none of the node's.
+        let own = host.port.unwrap_or(scheme.default_port());
+        if !ports.contains(&own) {
+            ports.push(own);
+        }
+        assets::content_security_policy(host.name, &ports, scheme == Scheme::Tls)
+    });
     let head = match policy {
         Some(policy) => head.field("Content-Security-Policy", policy),
         // A Host field that can't be used gives a page that may load itself and connect to nothing else.

@@ -160,7 +160,7 @@ fn admit(
     let limits = node.test_limits();
     let applicant = Applicant {
         address_key: visitor.address,
-        address: node.config().log_addresses.of(context.peer.ip()),
+        address: node.config().log_addresses.of(visitor.client),
         client_name: &request.client.name,
         mode: request.mode,
     };
@@ -176,7 +176,7 @@ fn admit(
                 test_id: id.to_string(),
                 token: node.tokens().issue(id, expires_at),
                 expires_s,
-                endpoints: endpoints(node, host, id),
+                endpoints: endpoints(node, visitor, host, id),
                 phases: match request.mode {
                     Mode::Single => measure::phases::single_user(),
                     // A household's timeline depends on its mode; the catalogue has both.
@@ -216,12 +216,13 @@ fn refused(refusal: Refusal) -> Reply {
 }
 
 /// URLs as the client sees the node. A role that is down is replaced by main.
-fn endpoints(node: &Node, host_field: &str, id: TestId) -> Endpoints {
+fn endpoints(node: &Node, visitor: &Visitor, host_field: &str, id: TestId) -> Endpoints {
     let ping_host = match (Host::parse(host_field), node.ping_port()) {
         (Some(host), Some(port)) => host.at_port(port),
         _ => host_field.to_owned(),
     };
-    let (http, ws) = (node.scheme().http(), node.scheme().web_socket());
+    let scheme = node.scheme(visitor);
+    let (http, ws) = (scheme.http(), scheme.web_socket());
     Endpoints {
         ping_ws: format!("{ws}://{ping_host}/ws/ping"),
         ping_ws_fallback: format!("{ws}://{host_field}/ws/ping"),

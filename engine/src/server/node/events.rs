@@ -15,7 +15,6 @@ use crate::runtime::tls::Acceptor;
 use crate::server::close_code;
 use crate::server::endpoints::{self, tests, upload};
 use crate::server::flow::FlowEnd;
-use crate::server::identity::address_key;
 use crate::server::log;
 use crate::server::profile_session::{self, Handled};
 use crate::server::roles::EndpointGroup;
@@ -226,7 +225,16 @@ impl Application for Node {
             return None;
         }
         self.slot().connections.increment();
-        Some(Visitor::new(address_key(peer.ip())))
+        Some(Visitor::new(peer.ip()))
+    }
+
+    fn expects_proxy_header(&self, peer: SocketAddr) -> bool {
+        let proxies = &self.config.proxies;
+        proxies.speak_proxy_protocol && proxies.trusts(peer.ip())
+    }
+
+    fn handle_proxied(&mut self, visitor: &mut Visitor, peer: SocketAddr) {
+        visitor.set_client(peer.ip());
     }
 
     fn handle_accept_failed(&mut self, _: Instant, error: &io::Error) {
@@ -354,7 +362,7 @@ impl Application for Node {
     }
 
     fn handle_stream(&mut self, _: Instant, visitor: &mut Visitor) -> Option<Visitor> {
-        Some(Visitor::new(visitor.address))
+        Some(Visitor::new(visitor.client))
     }
 
     fn handle_stream_closed(

@@ -144,10 +144,14 @@ impl Node {
         reply.for_test(visitor.origin.as_deref(), &self.config.cors_origins)
     }
 
-    /// In which schemes the node's URLs are.
+    /// In which schemes the node's URLs are, as this visitor sees it: a proxy may end the TLS of its clients.
     #[must_use]
-    pub fn scheme(&self) -> Scheme {
-        self.config.scheme()
+    pub fn scheme(&self, visitor: &Visitor) -> Scheme {
+        match visitor.is_https {
+            Some(true) => Scheme::Tls,
+            Some(false) => Scheme::Plain,
+            None => self.config.scheme(),
+        }
     }
 
     /// Whether this process's own clients speak TLS.

@@ -29,6 +29,7 @@ use self::inherited::Inherited;
 use self::listeners::{ListenError, RoleListeners};
 use self::notice::Notice;
 use self::process::{Handed, Process, SeatedRole};
+pub use self::ready::url_of;
 use self::service_manager::ServiceManager;
 use self::upgrade::Program;
 pub use self::upgrade::Successor;

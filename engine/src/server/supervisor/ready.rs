@@ -12,14 +12,7 @@ use crate::server::roles::MAIN;
 
 /// The line: `Ready: http://localhost:8000/ (ping on port 8005). Press Ctrl-C to stop.`
 pub(super) fn line(config: &Config, ports: &[RolePort]) -> String {
-    let host = match &config.listen {
-        Listen::DualStack => "localhost".to_owned(),
-        Listen::Addresses(addresses) => match addresses.first() {
-            Some(IpAddr::V6(address)) if !address.is_unspecified() => format!("[{address}]"),
-            Some(IpAddr::V4(address)) if !address.is_unspecified() => address.to_string(),
-            Some(_) | None => "localhost".to_owned(),
-        },
-    };
+    let host = host_of(config);
     let main = ports
         .iter()
         .find(|port| port.role == MAIN)
@@ -34,6 +27,30 @@ pub(super) fn line(config: &Config, ports: &[RolePort]) -> String {
         config.scheme().http(),
         others.join(", ")
     )
+}
+
+/// Where a program on this machine finds the node's page; `None` when its port is not known before it has started.
+#[must_use]
+pub fn url_of(config: &Config) -> Option<String> {
+    (config.port != 0).then(|| {
+        format!(
+            "{}://{}:{}/",
+            config.scheme().http(),
+            host_of(config),
+            config.port
+        )
+    })
+}
+
+fn host_of(config: &Config) -> String {
+    match &config.listen {
+        Listen::DualStack => "localhost".to_owned(),
+        Listen::Addresses(addresses) => match addresses.first() {
+            Some(IpAddr::V6(address)) if !address.is_unspecified() => format!("[{address}]"),
+            Some(IpAddr::V4(address)) if !address.is_unspecified() => address.to_string(),
+            Some(_) | None => "localhost".to_owned(),
+        },
+    }
 }
 
 /// The ports in use, as `systemctl status` shows them: `Serving main :8000, ping :8005`.

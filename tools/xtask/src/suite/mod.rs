@@ -6,6 +6,7 @@ mod count;
 mod fuzz;
 pub(crate) mod licences;
 mod linklab;
+mod metrics;
 mod netns;
 mod packaging;
 pub(crate) mod prerequisites;

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::count::{Counts, Runner};
 use super::{
-    advisories, browser, fuzz, licences, linklab, netns, packaging, prerequisites, programs, tidy,
+    advisories, browser, fuzz, licences, linklab, metrics, netns, packaging, prerequisites, programs, tidy,
 };
 use crate::process::{show, words};
 use crate::workspace;
@@ -80,6 +80,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "programs",
         purpose: "curl, wrk, Python's websockets, Node's ws and bad input against the real daemon",
         run: programs::run,
+    },
+    Step {
+        name: "metrics",
+        purpose: "Prometheus' own tool against the metrics and the alert rules",
+        run: metrics::run,
     },
     Step {
         name: "browser",
