@@ -6,6 +6,7 @@ mod household;
 mod http;
 mod isolation;
 mod log;
+mod privileges;
 mod reload;
 mod supervision;
 mod tls;
