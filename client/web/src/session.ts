@@ -7,7 +7,7 @@ import { HouseholdRun } from "./household/household_run";
 import { fetchCatalogue, householdWorkers } from "./household/machinery";
 import { finishHousehold, publishHousehold, resetHousehold } from "./household_session";
 import { TestRun, type Outcome } from "./measurement/controller";
-import { isChromium } from "./measurement/http_flows";
+import { loadByHttp } from "./measurement/http_flows";
 import { latencyColumns, throughputColumns } from "./measurement/series";
 import { secondRows } from "./measurement/table";
 import { workers } from "./measurement/worker_port";
@@ -32,9 +32,9 @@ export function start(): void {
   };
   const started =
     store.mode.value === "single"
-      ? new TestRun({ api, workers, epoch_us: epochUs, uploadsByHttp: isChromium }, CLIENT, update)
+      ? new TestRun({ api, workers, epoch_us: epochUs, loadByHttp }, CLIENT, update)
       : new HouseholdRun(
-          { api: { ...api, catalogue: fetchCatalogue }, workers: householdWorkers, epoch_us: epochUs, uploadsByHttp: isChromium },
+          { api: { ...api, catalogue: fetchCatalogue }, workers: householdWorkers, epoch_us: epochUs, loadByHttp },
           CLIENT,
           store.demandMode.value,
           update,

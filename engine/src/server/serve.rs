@@ -41,6 +41,13 @@ fn start(
         ..
     } = context;
     let acceptor = acceptor.filter(|_| role.speaks_tls());
+    // Beside the page and the API a role serves one WebSocket or one probe, which HTTP/2 has nothing to give.
+    let offers_http2 = config.reader().current().http2;
+    let acceptor = if offers_http2 && role.endpoints.contains(EndpointGroup::Page) {
+        acceptor.map(|acceptor| Arc::new(acceptor.with_protocols(&[b"h2", b"http/1.1"])))
+    } else {
+        acceptor
+    };
     let is_pinned = role.is_pinned;
     let payload = payload.filter(|_| sends_bulk(&role));
     let mut threads = Vec::with_capacity(loops.len());

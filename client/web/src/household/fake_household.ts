@@ -68,12 +68,12 @@ export class FakeHousehold {
 
   /** What the test runs on. */
   get machinery(): HouseholdMachinery {
-    const { api, workers, epoch_us, uploadsByHttp } = this.node.machinery;
+    const { api, workers, epoch_us, loadByHttp } = this.node.machinery;
     return {
       api: { ...api, catalogue: async () => catalogue() },
       workers: { ...workers, user: (user_id) => this.#user(user_id) },
       epoch_us,
-      uploadsByHttp,
+      loadByHttp,
     };
   }
 

@@ -280,7 +280,7 @@ export class HouseholdRun {
     const { endpoints, test_id, token, flows_max } = admission;
     const query = `?test_id=${test_id}`;
     if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);
-    const flowsByHttp = httpFlowsMax(direction, { uploads: false, probesByHttp: false }, this.#machinery.uploadsByHttp);
+    const flowsByHttp = httpFlowsMax(direction, { uploads: false, probesByHttp: false }, this.#machinery.loadByHttp());
     return new Load(this.elapsed_us, {
       direction,
       urls:

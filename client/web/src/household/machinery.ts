@@ -1,6 +1,7 @@
 // What a household test runs on, beside what every test does: the catalogue, and a worker for each user.
 
 import { request, type Api } from "../measurement/api";
+import type { LoadByHttp } from "../measurement/http_flows";
 import { workers, wrap, type WorkerFactory, type WorkerPort } from "../measurement/worker_port";
 import type { HouseholdCatalogue } from "../protocol";
 import type { UserNotice, UserOrder } from "./messages";
@@ -12,7 +13,7 @@ export type HouseholdApi = Api & { catalogue: (signal?: AbortSignal) => Promise<
 export type HouseholdWorkers = WorkerFactory & { user: (user_id: string) => WorkerPort<UserOrder, UserNotice> };
 
 /** See the module's head. */
-export type HouseholdMachinery = { api: HouseholdApi; workers: HouseholdWorkers; epoch_us: () => number; uploadsByHttp: boolean };
+export type HouseholdMachinery = { api: HouseholdApi; workers: HouseholdWorkers; epoch_us: () => number; loadByHttp: () => LoadByHttp };
 
 /** Who lives in the household of the node that served this page. */
 export function fetchCatalogue(signal?: AbortSignal): Promise<HouseholdCatalogue> {

@@ -185,7 +185,7 @@ describe("TestRun", () => {
   });
 
   it("uploads by WebSocket alone in a browser whose POST is dear, which leaves the downloads all they can have", async () => {
-    const { fake, outcome } = begin({ postsAreDear: true });
+    const { fake, outcome } = begin({ loadByHttp: "down" });
     await pass(50);
     await outcome;
     const transports = (kind: string) =>
@@ -197,6 +197,15 @@ describe("TestRun", () => {
         .flatMap((log) => log.transports)
         .filter((transport) => transport === "http"),
     ).toHaveLength(4);
+  });
+
+  it("loads by WebSocket alone where requests would share one connection", async () => {
+    const { fake, outcome } = begin({ loadByHttp: "neither" });
+    await pass(50);
+    await outcome;
+    const flows = fake.workerLogs.filter((log) => log.kind === "download" || log.kind === "upload").flatMap((log) => log.transports);
+    expect(flows.length).toBeGreaterThan(8);
+    expect(new Set(flows)).toEqual(new Set(["websocket"]));
   });
 
   it("loads over HTTP alone where WebSockets are blocked", async () => {

@@ -14,7 +14,7 @@ import { CountLink } from "./count_link";
 import { Crew } from "./crew";
 import { FLOWS_AT_START, type FlowsReached } from "./flow_count";
 import { GoodputBins } from "./goodput_bins";
-import { httpFlowsMax } from "./http_flows";
+import { httpFlowsMax, type LoadByHttp } from "./http_flows";
 import { Load } from "./load";
 import { confirmGone, failed, failureOf, handIn, type Outcome } from "./outcome";
 import { ProbeLink } from "./probe_link";
@@ -46,7 +46,7 @@ const GRADABLE_US_MIN = 2_000_000;
 export type { Failure, Outcome } from "./outcome";
 
 /** What a test runs on. */
-export type Machinery = { api: Api; workers: WorkerFactory; epoch_us: () => number; uploadsByHttp: boolean };
+export type Machinery = { api: Api; workers: WorkerFactory; epoch_us: () => number; loadByHttp: () => LoadByHttp };
 
 /** Where a test is. */
 export type Step = "admitting" | "connecting" | "running" | "settling" | "reporting" | "over";
@@ -234,7 +234,7 @@ export class TestRun {
     const flowsByHttp = httpFlowsMax(
       direction,
       { uploads: this.#loads.some((load) => load.direction === "up"), probesByHttp: this.probeTransport === "http" },
-      this.#machinery.uploadsByHttp,
+      this.#machinery.loadByHttp(),
     );
     const reached = this.#reached[direction];
     if (direction === "up") this.#count?.start(this.#startEpochUs, endpoints.test, token);

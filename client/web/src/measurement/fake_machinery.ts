@@ -4,6 +4,7 @@ import type { Phase, PhaseSpan, Report, TestAdmission, TestSamples, TestStatus }
 import { ApiError } from "./api";
 import type { Machinery } from "./controller";
 import { binAt, type Bin } from "./goodput_bins";
+import type { LoadByHttp } from "./http_flows";
 import type { CountNotice, CountOrder, LoadNotice, LoadOrder, ProbeNotice, ProbeOrder } from "./messages";
 import { ProbeSchedule } from "./probe_schedule";
 import type { WorkerPort } from "./worker_port";
@@ -26,8 +27,8 @@ export type Behaviour = {
   refuses?: ApiError;
   reportFails?: boolean;
   probe?: "ping_role" | "http" | "unreachable";
-  /** The browser sends uploads by WebSocket. */
-  postsAreDear?: boolean;
+  /** Which of the load the browser sends by HTTP. */
+  loadByHttp?: LoadByHttp;
   /** Load workers that do not answer to `end`. */
   isStubborn?: boolean;
   /** The newest probes stay unanswered. */
@@ -63,7 +64,7 @@ export class FakeMachinery {
   get machinery(): Machinery {
     return {
       epoch_us: () => Date.now() * 1000,
-      uploadsByHttp: this.behaviour.postsAreDear !== true,
+      loadByHttp: () => this.behaviour.loadByHttp ?? "both",
       api: {
         admit: async () => {
           if (this.behaviour.refuses !== undefined) throw this.behaviour.refuses;

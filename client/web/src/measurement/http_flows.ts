@@ -1,4 +1,4 @@
-// How many of the load flows go by HTTP; those beyond go by WebSocket. Pure but for the browser's name.
+// How many of the load flows go by HTTP; those beyond go by WebSocket. Pure but for what the browser says of itself.
 
 import type { Direction } from "../protocol";
 
@@ -25,9 +25,27 @@ const HTTP_FLOWS_BESIDE_PROBES_MAX = 2;
  */
 export const isChromium = /\bChrom(e|ium)\//.test(globalThis.navigator?.userAgent ?? "");
 
+/** Which of the load may go by HTTP. */
+export type LoadByHttp = "both" | "down" | "neither";
+
+/** What suits this browser and its connection to the node. */
+export function loadByHttp(): LoadByHttp {
+  if (isMultiplexed(performance.getEntries())) return "neither";
+  return isChromium ? "both" : "down";
+}
+
+/**
+ * Whether requests to the node share one connection (HTTP/2): all flows would be one to the line then. WebSockets keep to
+ * connections of their own whatever was agreed for the rest, for the node does not offer them over HTTP/2.
+ */
+export function isMultiplexed(entries: readonly PerformanceEntry[]): boolean {
+  return entries.some((entry) => "nextHopProtocol" in entry && /^h[23]\b/.test(String(entry.nextHopProtocol)));
+}
+
 /** The most flows in `direction` that go by HTTP. */
-export function httpFlowsMax(direction: Direction, beside: Beside, uploadsByHttp: boolean): number {
+export function httpFlowsMax(direction: Direction, beside: Beside, byHttp: LoadByHttp): number {
   if (beside.probesByHttp) return HTTP_FLOWS_BESIDE_PROBES_MAX;
-  if (direction === "up") return uploadsByHttp ? HTTP_FLOWS_MAX.up : 0;
-  return beside.uploads && uploadsByHttp ? HTTP_FLOWS_MAX.downBesideUp : HTTP_FLOWS_MAX.down;
+  if (byHttp === "neither") return 0;
+  if (direction === "up") return byHttp === "both" ? HTTP_FLOWS_MAX.up : 0;
+  return beside.uploads && byHttp === "both" ? HTTP_FLOWS_MAX.downBesideUp : HTTP_FLOWS_MAX.down;
 }

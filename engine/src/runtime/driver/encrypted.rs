@@ -121,8 +121,11 @@ impl<S> Driver<S> {
 }
 
 /// The connection that speaks what the peers agreed on; HTTP/1.1 where they agreed on nothing.
-fn server_connection(_protocol: Option<&[u8]>, now: Instant, patience: Patience) -> Connection {
-    Connection::patient_server(now, patience)
+fn server_connection(protocol: Option<&[u8]>, now: Instant, patience: Patience) -> Connection {
+    match protocol {
+        Some(b"h2") => Connection::http2_server(now, patience),
+        Some(_) | None => Connection::patient_server(now, patience),
+    }
 }
 
 /// Gives a payload to the connection as it wants it.

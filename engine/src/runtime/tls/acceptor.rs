@@ -56,8 +56,7 @@ impl Acceptor {
             .with_protocol_versions(min_version.versions())?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&in_force) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        config.alpn_protocols.push(ACME_PROTOCOL.to_vec());
+        config.alpn_protocols = alpn(protocols);
         // Sessions are kept in tickets, which every process of the node can open, and nowhere else.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = Arc::clone(&in_force) as Arc<dyn ProducesTickets>;
@@ -68,10 +67,27 @@ impl Acceptor {
         })
     }
 
+    /// The same, with its credentials now and later, for peers that are spoken to in one of these protocols.
+    #[must_use]
+    pub fn with_protocols(&self, protocols: &[&[u8]]) -> Self {
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = alpn(protocols);
+        Self {
+            config: Arc::new(config),
+            in_force: Arc::clone(&self.in_force),
+        }
+    }
+
     /// From now on handshakes use these; connections that stand are not touched.
     pub fn replace(&self, credentials: Credentials) {
         self.in_force.0.store(Arc::new(credentials));
     }
+}
+
+/// What is offered, the best first.
+fn alpn(protocols: &[&[u8]]) -> Vec<Vec<u8>> {
+    let all = protocols.iter().chain([&ACME_PROTOCOL]);
+    all.map(|name| name.to_vec()).collect()
 }
 
 /// rustls's default: AES-GCM and ChaCha20-Poly1305 alone, in TLS 1.2 with ephemeral key exchange alone.

@@ -13,6 +13,7 @@ impl Config {
             listen: _,
             tls,
             tls_min: _,
+            http2: _,
             http_redirect_port: _,
             node_name,
             loops: _,

@@ -98,6 +98,7 @@ impl Parser<'_> {
         let listen = self.parse(Key::Listen, listen);
         let tls = self.tls(production);
         let tls_min = self.choice(Key::TlsMin, &[TlsVersion::Tls12, TlsVersion::Tls13]);
+        let http2 = self.boolean(Key::Http2);
         let http_redirect_port = self.http_redirect_port(production, tls.as_ref());
         let node_name = self.parse_or(Key::NodeName, &kernel.host_name, node_name);
         let cores = kernel.cores.clamp(1, 64).to_string();
@@ -139,6 +140,7 @@ impl Parser<'_> {
             listen: listen?,
             tls: tls?,
             tls_min: tls_min?,
+            http2: http2?,
             http_redirect_port: http_redirect_port?,
             node_name: node_name?,
             loops: loops?,

@@ -48,6 +48,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The oldest version of TLS that is spoken.
     pub tls_min: TlsVersion,
+    /// Whether the main role offers HTTP/2; only with TLS.
+    pub http2: bool,
     /// Port that speaks plain HTTP and sends everybody to HTTPS, 0 lets the kernel choose; only with TLS.
     pub http_redirect_port: Option<u16>,
     /// The node's name in reports.

@@ -25,6 +25,7 @@ pub enum Key {
     SslCertfile,
     SslKeyfile,
     TlsMin,
+    Http2,
     HttpRedirectPort,
     LogLevel,
     LogFormat,
@@ -412,6 +413,19 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Choice(&["1.2", "1.3"]),
         default: Some("1.3"),
         help: "Oldest version of TLS that is spoken: 1.2 or 1.3",
+        ..BASE
+    },
+    Setting {
+        key: Key::Http2,
+        table: "tls",
+        name: "http2",
+        flag: "http2",
+        env: "BUFFERBLOATD_HTTP2",
+        value_name: "BOOL",
+        group: Group::Tls,
+        kind: Kind::Boolean,
+        default: Some("false"),
+        help: "Offer HTTP/2 on the main port; browsers then load by WebSocket, which costs them more",
         ..BASE
     },
     Setting {

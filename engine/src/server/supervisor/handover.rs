@@ -149,7 +149,7 @@ impl Handover {
     }
 }
 
-/// Every protocol that is spoken over TLS, the best first.
+/// What every role speaks over TLS.
 const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
 
 fn acceptor(credentials: &HandedCredentials, min: TlsVersion) -> io::Result<Arc<Acceptor>> {
