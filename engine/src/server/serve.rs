@@ -6,24 +6,31 @@ use std::thread::{Builder, JoinHandle};
 
 use super::context::{LoopSeat, RoleContext, RoleEnd};
 use super::node::Node;
-use super::roles::EndpointGroup;
+use super::roles::{EndpointGroup, Role};
 use crate::runtime::event_loop::EventLoop;
 use crate::runtime::payload::Payload;
 use crate::runtime::pin;
 
-/// Runs every loop of the role; returns when all have ended.
+/// Runs every loop of the role, calls `started` when all have their threads, and returns when all have ended. Bulk bytes
+/// are sent from `payload`.
 #[must_use]
-pub fn run(context: RoleContext) -> RoleEnd {
-    match start(context) {
-        Ok(threads) => threads
-            .into_iter()
-            .map(end_of)
-            .fold(RoleEnd::Drained, worse),
+pub fn run(context: RoleContext, payload: Option<Arc<Payload>>, started: impl FnOnce()) -> RoleEnd {
+    match start(context, payload) {
+        Ok(threads) => {
+            started();
+            threads
+                .into_iter()
+                .map(end_of)
+                .fold(RoleEnd::Drained, worse)
+        }
         Err(error) => RoleEnd::Failed(format!("an event loop can't be started: {error}")),
     }
 }
 
-fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
+fn start(
+    context: RoleContext,
+    payload: Option<Arc<Payload>>,
+) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
     let RoleContext {
         role,
         config,
@@ -42,12 +49,7 @@ fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
         acceptor
     };
     let is_pinned = role.is_pinned;
-    let sends_bulk = role.endpoints.contains(EndpointGroup::Bulk);
-    let payload = if sends_bulk {
-        Some(Arc::new(Payload::create()?))
-    } else {
-        None
-    };
+    let payload = payload.filter(|_| sends_bulk(&role));
     let mut threads = Vec::with_capacity(loops.len());
     for (number, LoopSeat { slot, listeners }) in loops.into_iter().enumerate() {
         let node = Node::new(
@@ -71,6 +73,12 @@ fn start(context: RoleContext) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
         threads.push(thread);
     }
     Ok(threads)
+}
+
+/// Whether the role needs a payload file.
+#[must_use]
+pub fn sends_bulk(role: &Role) -> bool {
+    role.endpoints.contains(EndpointGroup::Bulk)
 }
 
 fn end_of(thread: JoinHandle<io::Result<()>>) -> RoleEnd {

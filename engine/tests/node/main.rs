@@ -8,6 +8,7 @@ mod isolation;
 mod log;
 mod metrics;
 mod proxy;
+mod privileges;
 mod reload;
 mod status;
 mod supervision;

@@ -27,6 +27,8 @@ impl Config {
             multiprocess: _,
             processes_max: _,
             tests_per_process,
+            user: _,
+            sandbox: _,
             ports_file: _,
         } = fresh;
         // Other files can be read while the node runs; its ports speak TLS or don't from the start.

@@ -24,6 +24,9 @@ const HTTP_PORT: &str = "8000";
 const HTTPS_PORT: &str = "443";
 const HTTP_REDIRECT_PORT: &str = "80";
 
+/// Longest user name that Linux has, bytes.
+const USER_BYTES_MAX: usize = 32;
+
 /// Every Linux has it and allows it to everybody.
 const LOSS_BASED_EVERYWHERE: &str = "reno";
 
@@ -127,6 +130,8 @@ impl Parser<'_> {
         let multiprocess = self.boolean(Key::Multiprocess);
         let processes_max = self.bounded(Key::ProcessesMax);
         let tests_per_process = self.bounded(Key::TestsPerProcess);
+        let user = self.parse(Key::User, user);
+        let sandbox = self.boolean(Key::Sandbox);
         let ports_file = self.parse(Key::PortsFile, |path| {
             Ok((!path.is_empty()).then(|| PathBuf::from(path)))
         });
@@ -151,6 +156,8 @@ impl Parser<'_> {
             multiprocess: multiprocess?,
             processes_max: processes_max?,
             tests_per_process: tests_per_process?,
+            user: user?,
+            sandbox: sandbox?,
             ports_file: ports_file?,
         })
     }
@@ -430,6 +437,17 @@ fn node_name(text: &str) -> Result<String, String> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// Whether there is such a user is asked when the node starts.
+fn user(text: &str) -> Result<Option<String>, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.len() > USER_BYTES_MAX || !text.chars().all(is_allowed) {
+        return Err(format!(
+            "must be 1 to {USER_BYTES_MAX} letters, digits, dots, hyphens or underscores"
+        ));
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 fn cors_origins(text: &str) -> Result<CorsOrigins, String> {

@@ -79,6 +79,10 @@ pub struct Config {
     /// Most profile sessions that one process admits. The earlier system's processes held 12; one of ours holds
     /// hundreds (a session is a timer and a socket), so this is a bound on memory and fairness, not on what works.
     pub tests_per_process: Bounded<1, 1024>,
+    /// Whom to become once the sockets are open, if anybody.
+    pub user: Option<String>,
+    /// Whether the traffic processes give up what they do not need.
+    pub sandbox: bool,
     /// Where the ports in use are written when the node is ready, as JSON.
     pub ports_file: Option<PathBuf>,
 }

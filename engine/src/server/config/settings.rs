@@ -20,6 +20,8 @@ pub enum Key {
     Multiprocess,
     ProcessesMax,
     TestsPerProcess,
+    User,
+    Sandbox,
     SslCertfile,
     SslKeyfile,
     TlsMin,
@@ -355,6 +357,30 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("128"),
         help: "Most sessions that one profile process admits",
         is_live: true,
+        ..BASE
+    },
+    Setting {
+        key: Key::User,
+        name: "user",
+        flag: "user",
+        env: "BUFFERBLOATD_USER",
+        value_name: "NAME",
+        group: Group::Processes,
+        default: Some(""),
+        default_note: "whoever starts it",
+        help: "Unprivileged user to become once the ports are open, where the node is started as root",
+        ..BASE
+    },
+    Setting {
+        key: Key::Sandbox,
+        name: "sandbox",
+        flag: "sandbox",
+        env: "BUFFERBLOATD_SANDBOX",
+        value_name: "BOOL",
+        group: Group::Processes,
+        kind: Kind::Boolean,
+        default: Some("true"),
+        help: "Take files, new connections and needless system calls from the processes that serve traffic",
         ..BASE
     },
     Setting {

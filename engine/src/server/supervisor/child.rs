@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 
+use landlock::RulesetStatus;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use super::handover::{HANDOVER_VARIABLE, Handover};
 use super::notice::{Notice, NoticeReader};
-use super::upgrade_signal;
+use super::{sandbox, upgrade_signal};
+use crate::runtime::payload::Payload;
 use crate::runtime::sys::process::{die_with_parent, name_thread, set_thread_nice};
 use crate::runtime::tls::Acceptor;
 use crate::server::context::{RoleContext, RoleEnd};
@@ -38,15 +40,20 @@ pub fn run(handover_fd: &str) -> ExitCode {
         // The supervisor is gone: nobody wants this process any more.
         return ExitCode::FAILURE;
     }
+    // A file and a name in a folder: the last things that are opened by a path.
+    let payload = payload(&handover);
+    let is_sandboxed = handover.config.sandbox;
+    let files = is_sandboxed.then(sandbox::close_files);
     let _log = log::start(handover.config.log_level, handover.config.log_format);
     let opened = drain_flag()
         .and_then(|drain| handover.open(drain))
-        .and_then(|opened| {
+        .and_then(|opened| Ok((opened, payload?)))
+        .and_then(|(opened, payload)| {
             listen_to_supervisor(opened.notices, opened.config, opened.acceptor)?;
-            Ok(opened.contexts)
+            Ok((opened.contexts, payload))
         });
     match opened {
-        Ok(contexts) => run_roles(contexts),
+        Ok((contexts, payload)) => run_roles(contexts, payload.as_ref(), files),
         Err(error) => {
             tracing::error!(
                 reason = os_error::reason(&error),
@@ -54,6 +61,16 @@ pub fn run(handover_fd: &str) -> ExitCode {
             );
             ExitCode::FAILURE
         }
+    }
+}
+
+/// One for all roles of the process; none where none sends bulk.
+fn payload(handover: &Handover) -> std::io::Result<Option<Arc<Payload>>> {
+    let mut roles = handover.roles.iter();
+    if roles.any(|handed| serve::sends_bulk(&handed.role)) {
+        Payload::create().map(|payload| Some(Arc::new(payload)))
+    } else {
+        Ok(None)
     }
 }
 
@@ -121,22 +138,40 @@ fn set_priority(role: &Role) {
     }
 }
 
-/// One thread for each role. The first that fails takes the process with it: the supervisor starts all anew.
-fn run_roles(contexts: Vec<RoleContext>) -> ExitCode {
-    let (ends, ended) = mpsc::channel();
-    let mut running = 0_usize;
+/// What a role's thread says.
+enum Progress {
+    /// All its loops have their threads.
+    Started,
+    /// It is over.
+    Ended(String, RoleEnd),
+}
+
+/// One thread for each role. The first that fails takes the process with it: the supervisor starts all anew. `files` is
+/// what the sandbox has taken already, `None` without one.
+fn run_roles(
+    contexts: Vec<RoleContext>,
+    payload: Option<&Arc<Payload>>,
+    files: Option<FilesClosed>,
+) -> ExitCode {
+    let (told, progress) = mpsc::channel();
+    let mut starting = contexts.len();
+    let mut running = contexts.len();
     for context in contexts {
-        let (ends, name) = (ends.clone(), context.role.name.clone());
-        let role = name.clone();
+        let (told, payload) = (told.clone(), payload.cloned());
+        let role = context.role.name.clone();
+        let name = role.clone();
         let spawned = std::thread::Builder::new()
             .name(name.clone())
             .spawn(move || {
                 set_priority(&context.role);
-                let run = std::panic::AssertUnwindSafe(|| serve::run(context));
+                // The receiver is gone only when the process is ending anyway.
+                let started = || {
+                    let _ = told.send(Progress::Started);
+                };
+                let run = std::panic::AssertUnwindSafe(|| serve::run(context, payload, started));
                 let end = std::panic::catch_unwind(run)
                     .unwrap_or_else(|_| RoleEnd::Failed("panicked".to_owned()));
-                // The receiver is gone only when the process is ending anyway.
-                let _ = ends.send((role, end));
+                let _ = told.send(Progress::Ended(role, end));
             });
         if let Err(error) = spawned {
             tracing::error!(
@@ -146,17 +181,47 @@ fn run_roles(contexts: Vec<RoleContext>) -> ExitCode {
             );
             return ExitCode::FAILURE;
         }
-        running += 1;
     }
-    drop(ends);
-    for (role, end) in ended.iter().take(running) {
-        match end {
-            RoleEnd::Drained => tracing::debug!(role, "drained"),
-            RoleEnd::Failed(reason) => {
+    drop(told);
+    for progress in progress {
+        match progress {
+            Progress::Started => {
+                starting -= 1;
+                if let (0, Some(files)) = (starting, &files) {
+                    close_sandbox(files);
+                }
+            }
+            Progress::Ended(role, RoleEnd::Drained) => {
+                tracing::debug!(role, "drained");
+                running -= 1;
+                if running == 0 {
+                    break;
+                }
+            }
+            Progress::Ended(role, RoleEnd::Failed(reason)) => {
                 tracing::error!(role, reason, "failed");
                 return ExitCode::FAILURE;
             }
         }
     }
     ExitCode::SUCCESS
+}
+
+/// What Landlock enforces, or why it does not.
+type FilesClosed = Result<RulesetStatus, String>;
+
+/// All threads are there: nothing but their loops' work is left to do.
+fn close_sandbox(files: &FilesClosed) {
+    let calls = sandbox::close_system_calls();
+    match (files, &calls) {
+        (Ok(RulesetStatus::FullyEnforced), Ok(())) => tracing::debug!("sandbox closed"),
+        (files, calls) => {
+            let (landlock, seccomp) = (format!("{files:?}"), format!("{calls:?}"));
+            tracing::info!(
+                landlock,
+                seccomp,
+                "the sandbox is not complete on this kernel"
+            );
+        }
+    }
 }

@@ -9,9 +9,11 @@ pub mod handover;
 mod inherited;
 mod listeners;
 pub mod notice;
+mod privileges;
 mod process;
 mod ready;
 pub mod restart;
+mod sandbox;
 mod service_manager;
 mod upgrade;
 
@@ -132,6 +134,7 @@ impl Supervisor {
         let opened = open_all(config, &inherited).map_err(|error| error.to_string())?;
         let manager = ServiceManager::new(now);
         keep_listeners(&manager, &opened, inherited);
+        give_up_root(config)?;
         let ports = opened
             .iter()
             .map(|(role, opened)| RolePort {
@@ -171,6 +174,10 @@ impl Supervisor {
     }
 
     fn run(mut self, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> End {
+        if let Err(errors) = self.ask_again_as_user(reload) {
+            os_error::complain(&errors);
+            return End::Exit(ExitCode::FAILURE);
+        }
         let congestion_control = &self.loaded.config.congestion_control;
         if congestion_control != "cubic" {
             tracing::warn!(
@@ -242,6 +249,18 @@ impl Supervisor {
                 process.notify(&notice);
             }
         }
+    }
+
+    /// What root may do, the user that the node has become may not: a congestion control above all, and where that cannot
+    /// be set, the kernel's own would be used, which may be one that hides the queue.
+    fn ask_again_as_user(
+        &mut self,
+        reload: &dyn Fn() -> Result<Loaded, ConfigErrors>,
+    ) -> Result<(), ConfigErrors> {
+        if self.loaded.config.user.is_some() {
+            self.loaded.take_live(&reload()?);
+        }
+        Ok(())
     }
 
     fn poll_processes(&mut self, now: Instant) {
@@ -481,6 +500,19 @@ fn is_hangup_ignored() -> bool {
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     // Signal n is bit n - 1.
     ignored.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
+}
+
+/// The ports are open: nothing that follows needs root.
+fn give_up_root(config: &Config) -> Result<(), String> {
+    match &config.user {
+        Some(user) => privileges::become_user(user),
+        None => {
+            if privileges::is_root() {
+                tracing::info!("runs as root; --user NAME gives that up once the ports are open");
+            }
+            Ok(())
+        }
+    }
 }
 
 /// Has the service manager keep the sockets in use, and close those that are not any more.
