@@ -1,9 +1,9 @@
 // Over HTTP/2 all requests of a page share one connection; its load must not.
 
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { NodeStats } from "../src/protocol";
-import { expectGone, launch, phase, visit } from "./browser";
+import { expectGone, launch, visit } from "./browser";
 import { ownNode, untrustedCertificate, type Node } from "./node";
 
 let browser: Browser;
@@ -20,14 +20,16 @@ afterAll(async () => {
 });
 
 /** What the main role counts: its TCP connections, and the load flows among them. */
-async function counted(page: Page): Promise<{ connections: number; flows: number }> {
-  const stats = await page.evaluate(async () => (await (await fetch("/virtual-household/stats")).json()) as unknown as NodeStats);
+async function counted(): Promise<{ connections: number; down: number; up: number }> {
+  const stats = (await (await fetch(`${node.url}/virtual-household/stats`)).json()) as NodeStats;
   const main = stats.roles.find(({ role }) => role === "main");
   if (main === undefined) throw new Error("no main role");
-  return { connections: main.connections, flows: main.flows_down + main.flows_up };
+  return { connections: main.connections, down: main.flows_down, up: main.flows_up };
 }
 
 it("every load flow is a TCP connection of its own where the page came by HTTP/2", async () => {
+  // The node's certificate is one that nobody trusts.
+  process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
   const { page, faults, admission } = await visit(browser, node.url);
   const protocols = await page.evaluate(() =>
     [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")].map(
@@ -35,18 +37,24 @@ it("every load flow is a TCP connection of its own where the page came by HTTP/2
     ),
   );
   expect(new Set(protocols)).toEqual(new Set(["h2"]));
-  const idle = await counted(page);
-  expect(idle.flows).toBe(0);
   await page.click(".start-button");
-  for (const name of ["download", "upload", "bidirectional"]) {
-    await phase(page, name);
-    await expect.poll(async () => (await counted(page)).flows, { timeout: 8_000 }).toBeGreaterThanOrEqual(4);
-    const { connections, flows } = await counted(page);
+  // Looked at from outside: a page that fills the line is slow to answer.
+  const seen = { down: 0, up: 0 };
+  let isOver = false;
+  const result = page.waitForSelector('[data-view="result"]', { timeout: 100_000 }).finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const { connections, down, up } = await counted();
     // The page's own, and one for each flow.
-    expect(connections).toBeGreaterThan(flows);
+    expect(connections).toBeGreaterThan(down + up);
+    seen.down = Math.max(seen.down, down);
+    seen.up = Math.max(seen.up, up);
+    await new Promise((done) => setTimeout(done, 200));
   }
-  await page.waitForSelector('[data-view="result"]', { timeout: 60_000 });
-  process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+  await result;
+  expect(seen.down).toBeGreaterThanOrEqual(4);
+  expect(seen.up).toBeGreaterThanOrEqual(4);
   await expectGone(admission());
   expect(faults).toEqual([]);
 }, 150_000);
