@@ -1,5 +1,5 @@
 // One whole test of the page in Chromium, as a person runs it: `node run_page.mjs URL REPORT_FILE [--household [--standard]]`.
-// Writes the node's report.
+// Writes the node's report, and says on standard output when Start was pressed.
 //
 // Speaks the DevTools protocol over a pipe and uses only what it needs of it: test frameworks watch the network, and a
 // browser that tells them of every WebSocket frame has half the speed and several times the latency of a subscriber's.
@@ -100,6 +100,7 @@ async function run() {
     };
     document.querySelector(".start-button").click();
   }`);
+  console.log("started");
   const { status, text } = await until("window.reportReply");
   if (status !== 200) throw new Error(`the report got ${status}: ${text}`);
   writeFileSync(reportFile, text);
