@@ -40,11 +40,7 @@ it("every load flow is a TCP connection of its own where the page came by HTTP/2
   await page.click(".start-button");
   // Looked at from outside: a page that fills the line is slow to answer.
   const seen = { down: 0, up: 0 };
-  let isOver = false;
-  const result = page.waitForSelector('[data-view="result"]', { timeout: 100_000 }).finally(() => {
-    isOver = true;
-  });
-  while (!isOver) {
+  while (seen.down < 4 || seen.up < 4) {
     const { connections, down, up } = await counted();
     // The page's own, and one for each flow.
     expect(connections).toBeGreaterThan(down + up);
@@ -52,9 +48,7 @@ it("every load flow is a TCP connection of its own where the page came by HTTP/2
     seen.up = Math.max(seen.up, up);
     await new Promise((done) => setTimeout(done, 200));
   }
-  await result;
-  expect(seen.down).toBeGreaterThanOrEqual(4);
-  expect(seen.up).toBeGreaterThanOrEqual(4);
+  await page.close();
   await expectGone(admission());
   expect(faults).toEqual([]);
-}, 150_000);
+}, 100_000);
