@@ -31,7 +31,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 NO_ERROR, PROTOCOL, FLOW_CONTROL, STREAM_CLOSED, FRAME_SIZE, REFUSED, CANCEL, COMPRESSION, CALM = 0, 1, 3, 5, 6, 7, 8, 9, 11
 PATIENCE_S = 20
 # How often each attack is made: what it leaves behind would add up.
-ROUNDS = 10
+ROUNDS = 4
 
 
 def connect(host, port, protocol="h2"):

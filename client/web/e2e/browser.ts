@@ -14,10 +14,10 @@ const OUTPUT = resolve(process.env["E2E_OUTPUT"] ?? "e2e/output");
 const GONE_LIMIT_MS = 8_000;
 
 /** Starts Chromium. It runs as root in the build, hence without its sandbox. */
-export function launch(): Promise<Browser> {
+export function launch(more: string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM,
-    args: ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--no-first-run"],
+    args: ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--no-first-run", ...more],
   });
 }
 

@@ -4,6 +4,7 @@ mod command_line;
 mod harness;
 mod household;
 mod http;
+mod http2;
 mod isolation;
 mod log;
 mod metrics;

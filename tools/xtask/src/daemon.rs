@@ -46,6 +46,19 @@ impl Daemon {
     /// # Errors
     /// When it isn't built, or isn't ready in time: with the end of its log.
     pub(crate) fn start(place: Place<'_>, folder: &Path) -> Result<Self> {
+        Self::start_with(place, folder, "http", &[])
+    }
+
+    /// The same with further flags, after which it is reached by `scheme`.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub(crate) fn start_with(
+        place: Place<'_>,
+        folder: &Path,
+        scheme: &str,
+        flags: &[&str],
+    ) -> Result<Self> {
         let program = workspace::release_daemon();
         ensure!(
             program.is_file(),
@@ -64,6 +77,7 @@ impl Daemon {
         command
             .args(["--port", "0", "--ping-port", "0", "--ports-file"])
             .arg(&ports_file)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(log_file.try_clone()?)
             .stderr(log_file);
@@ -91,14 +105,14 @@ impl Daemon {
         };
         Ok(Self {
             group,
-            url: format!("http://{host}:{main_port}"),
+            url: format!("{scheme}://{host}:{main_port}"),
             main_port,
             ping_port,
             log,
         })
     }
 
-    /// `http://address:port` of the main role, without a slash at its end.
+    /// `scheme://address:port` of the main role, without a slash at its end.
     #[must_use]
     pub(crate) fn url(&self) -> &str {
         &self.url

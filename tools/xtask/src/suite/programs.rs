@@ -8,9 +8,9 @@ use crate::daemon::{Daemon, Place};
 use crate::{third_party, workspace};
 
 pub(crate) fn run() -> Result<Counts> {
-    if let Some(counts) =
-        prerequisites::stand_in_without(&["curl", "wrk", "python3", "node", "npm"])
-    {
+    if let Some(counts) = prerequisites::stand_in_without(&[
+        "curl", "wrk", "nghttp", "h2load", "openssl", "python3", "node", "npm",
+    ]) {
         return Ok(counts);
     }
     super::build_daemon()?;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 pub(crate) mod check;
+mod http2_clients;
 mod http_clients;
 pub(crate) mod raw;
 mod websocket_clients;
@@ -18,7 +19,7 @@ pub(crate) struct Bench {
     daemon: Daemon,
     /// Where checks put their files.
     folder: PathBuf,
-    /// A Python that has `websockets`, or why there is none.
+    /// A Python that has `websockets` and `h2`, or why there is none.
     python: Result<PathBuf, String>,
     /// A folder in which Node finds `ws`, or why there is none.
     node_folder: Result<PathBuf, String>,
@@ -31,7 +32,7 @@ pub(crate) struct Bench {
 pub(crate) fn run(daemon: Daemon, folder: PathBuf) -> Result<Counts> {
     let bench = Bench {
         daemon,
-        folder,
+        folder: folder.clone(),
         python: websocket_clients::prepare_python(),
         node_folder: websocket_clients::prepare_node(),
     };
@@ -41,5 +42,6 @@ pub(crate) fn run(daemon: Daemon, folder: PathBuf) -> Result<Counts> {
     // At once: most of them wait for a deadline of the node's.
     let bad_input = check::run_all(&bench, bad_input::CHECKS, bad_input::CHECKS.len());
     bench.daemon.stop()?;
-    Ok([http, websocket, bad_input].into_iter().sum())
+    let http2 = http2_clients::run(&folder, bench.python)?;
+    Ok([http, websocket, bad_input, http2].into_iter().sum())
 }

@@ -69,7 +69,7 @@ enum Role {
     Ping,
 }
 
-/// A virtual environment with the pinned `websockets`; the reason when there can't be one.
+/// A virtual environment with the pinned `websockets` and `h2`; the reason when there can't be one.
 pub(super) fn prepare_python() -> Result<PathBuf, String> {
     let folder = workspace::target().join("xtask/venv");
     let python = folder.join("bin/python");
@@ -98,7 +98,7 @@ pub(super) fn prepare_python() -> Result<PathBuf, String> {
     };
     prepare()
         .map(|()| python.clone())
-        .map_err(|error| format!("websockets could not be installed: {error:#}"))
+        .map_err(|error| format!("websockets and h2 could not be installed: {error:#}"))
 }
 
 /// A copy of the scripts' package with `ws` beside it; the reason when there can't be one.
@@ -155,6 +155,6 @@ fn url(bench: &Bench, role: Role) -> String {
     }
 }
 
-fn scripts() -> PathBuf {
+pub(super) fn scripts() -> PathBuf {
     workspace::root().join("tools/third-party")
 }
