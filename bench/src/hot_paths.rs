@@ -17,15 +17,15 @@ use protocol::time::Instant;
 
 /// A piece of work.
 #[derive(Clone, Copy, Debug)]
-pub struct HotPath {
+pub(crate) struct HotPath {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Does it so many times.
-    pub run: fn(u64),
+    pub(crate) run: fn(u64),
 }
 
 /// All of them.
-pub const HOT_PATHS: &[HotPath] = &[
+pub(crate) const HOT_PATHS: &[HotPath] = &[
     HotPath {
         name: "http1-request",
         run: http1_request,
