@@ -15,10 +15,12 @@ use crate::simulate::line::{LineConfig, Run, run};
 use crate::simulate::link::LinkConfig;
 
 fn line(down: (u64, u64), up: (u64, u64), seed: u64) -> LineConfig {
-    let link = |(mbps, queue_ms)| LinkConfig {
-        rate_bps: mbps * 1_000_000,
-        propagation: Duration::from_millis(8),
-        queue: Duration::from_millis(queue_ms),
+    let link = |(mbps, queue_ms)| {
+        LinkConfig::drop_tail(
+            mbps * 1_000_000,
+            Duration::from_millis(8),
+            Duration::from_millis(queue_ms),
+        )
     };
     LineConfig {
         down: link(down),

@@ -71,6 +71,17 @@ enum Payload {
     },
 }
 
+impl Payload {
+    /// Probes have a connection, each user has one, and the transfer has one.
+    const fn flow(self) -> u64 {
+        match self {
+            Self::Probe { .. } => 0,
+            Self::Segment { .. } | Self::Ack { .. } => 1,
+            Self::Packet { user, .. } => 2 + user as u64,
+        }
+    }
+}
+
 /// One user's session: pacers for both ways, and what the receivers made of it.
 struct Session {
     profile: Profile,
@@ -189,6 +200,9 @@ impl Home {
             while let Some(payload) = self.links[direction as usize].poll(now) {
                 self.arrive(now, direction, payload);
             }
+            while let Some(loss) = self.links[direction as usize].poll_loss() {
+                self.repeat_later(now, direction, loss.into_payload());
+            }
         }
         if self.is_traffic(now) {
             self.release(now);
@@ -276,10 +290,19 @@ impl Home {
             Payload::Segment { .. } => SEGMENT_BYTES,
             Payload::Ack { .. } => ACK_BYTES,
         };
-        let dropped = self.links[direction as usize]
-            .send(now, Packet { bytes, payload })
-            .is_err();
-        if let (true, Payload::Probe { .. } | Payload::Packet { .. }) = (dropped, payload) {
+        let packet = Packet {
+            bytes,
+            flow: payload.flow(),
+            payload,
+        };
+        if self.links[direction as usize].send(now, packet).is_err() {
+            self.repeat_later(now, direction, payload);
+        }
+    }
+
+    /// A lost probe or packet is sent again; a transfer finds its losses itself.
+    fn repeat_later(&mut self, now: Instant, direction: Direction, payload: Payload) {
+        if let Payload::Probe { .. } | Payload::Packet { .. } = payload {
             self.later.push((now + RETRANSMIT, direction, payload));
         }
     }

@@ -74,6 +74,16 @@ enum Payload {
     Ping { sent_us: u64 },
 }
 
+impl Payload {
+    /// Probes and pings share a connection, and each load flow has one.
+    const fn flow(self) -> u64 {
+        match self {
+            Self::Segment { flow, .. } | Self::Ack { flow, .. } => 1 + flow as u64,
+            Self::Probe { .. } | Self::Ping { .. } => 0,
+        }
+    }
+}
+
 struct LoadFlow {
     direction: Direction,
     opens_at: Instant,
@@ -110,8 +120,8 @@ impl<'a> Line<'a> {
         Self {
             config,
             phases,
-            down: Link::new(config.down),
-            up: Link::new(config.up),
+            down: Link::new(config.down.clone()),
+            up: Link::new(config.up.clone()),
             later: Vec::new(),
             flows: Vec::new(),
             phase: None,
@@ -154,6 +164,12 @@ impl<'a> Line<'a> {
         }
         while let Some(payload) = self.up.poll(now) {
             self.arrive_at_node(now, payload);
+        }
+        while let Some(loss) = self.down.poll_loss() {
+            self.repeat_later(now, Direction::Down, loss.into_payload());
+        }
+        while let Some(loss) = self.up.poll_loss() {
+            self.repeat_later(now, Direction::Up, loss.into_payload());
         }
         for flow in 0..self.flows.len() {
             self.drive_flow(now, flow);
@@ -268,9 +284,18 @@ impl<'a> Line<'a> {
             Direction::Down => &mut self.down,
             Direction::Up => &mut self.up,
         };
-        if link.send(now, Packet { bytes, payload }).is_ok() {
-            return;
+        let packet = Packet {
+            bytes,
+            flow: payload.flow(),
+            payload,
+        };
+        if link.send(now, packet).is_err() {
+            self.repeat_later(now, direction, payload);
         }
+    }
+
+    /// A lost probe or ping is sent again; a flow finds its losses itself.
+    fn repeat_later(&mut self, now: Instant, direction: Direction, payload: Payload) {
         if let Payload::Probe { .. } | Payload::Ping { .. } = payload {
             self.later
                 .push((now + PROBE_RETRANSMIT, direction, payload));

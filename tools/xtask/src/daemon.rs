@@ -11,7 +11,8 @@ use rustix::process::{Signal, kill_process};
 use serde::Deserialize;
 
 use crate::ending;
-use crate::lab::line::{Line, NODE_ADDRESS};
+use crate::lab::TwoEnds;
+use crate::lab::line::NODE_ADDRESS;
 use crate::process::Group;
 use crate::workspace;
 
@@ -21,12 +22,12 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where the daemon runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
     /// On this machine, reached by loopback.
     Loopback,
     /// At a line's far end.
-    Node(&'a Line),
+    Node(&'a dyn TwoEnds),
 }
 
 /// A running daemon; killed with all its children when dropped.

@@ -2,6 +2,7 @@
 //!
 //! Treats the product as black boxes: programs that are built, started and looked at from outside.
 
+mod accuracy;
 mod daemon;
 mod deb;
 mod ending;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::accuracy::AccuracyArguments;
 use crate::lab::LineArguments;
 
 #[derive(Parser)]
@@ -56,6 +58,8 @@ enum Chore {
         #[command(flatten)]
         line: LineArguments,
     },
+    /// Hold the page's and the client's figures against the truth on a matrix of lines, and write bench/ACCURACY.md (root only)
+    Accuracy(AccuracyArguments),
     /// Probe round trips on the ping role, quiet and while eight downloads load the main role, as JSON
     Isolation,
 }
@@ -78,6 +82,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Licences => suite::licences::print(),
         Chore::Deb => deb::print(),
         Chore::Line { line, command } => lab::run_command(line, &command),
+        Chore::Accuracy(arguments) => accuracy::run(&arguments),
         Chore::Isolation => {
             let comparisons = isolation::measure()?;
             println!("{}", serde_json::to_string_pretty(&comparisons)?);

@@ -25,6 +25,12 @@ pub(crate) fn release_daemon() -> PathBuf {
     target().join("release/bufferbloatd")
 }
 
+/// The terminal client as users get it.
+#[must_use]
+pub(crate) fn release_client() -> PathBuf {
+    target().join("release/bufferbloat")
+}
+
 /// A folder for the logs and leftovers of one step, made empty.
 ///
 /// # Errors

@@ -15,6 +15,34 @@ use crate::daemon::{Daemon, Place};
 use crate::{suite, workspace};
 use line::{Line, LineShape};
 
+/// Whatever has a home at one end and a node at the other.
+pub(crate) trait TwoEnds {
+    /// A command at the home end.
+    fn at_home(&self, program: &str) -> Command;
+    /// A command at the node's end.
+    fn at_node(&self, program: &str) -> Command;
+}
+
+impl TwoEnds for Line {
+    fn at_home(&self, program: &str) -> Command {
+        Self::at_home(self, program)
+    }
+
+    fn at_node(&self, program: &str) -> Command {
+        Self::at_node(self, program)
+    }
+}
+
+impl TwoEnds for linklab::Line {
+    fn at_home(&self, program: &str) -> Command {
+        Self::at_home(self, program)
+    }
+
+    fn at_node(&self, program: &str) -> Command {
+        Self::at_node(self, program)
+    }
+}
+
 /// The line's properties on the command line.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct LineArguments {

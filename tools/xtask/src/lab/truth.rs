@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
+use super::TwoEnds;
 use super::line::{Line, LineShape, NODE_ADDRESS};
 use super::ping::Pings;
 use crate::process::{Group, output};
@@ -24,10 +25,18 @@ const PING_INTERVAL_S: &str = "0.05";
 /// Longer than any run of ping or iperf3 here can take.
 const RUN_LIMIT: Duration = Duration::from_secs(40);
 
-/// What a line does to an independent probe.
+/// What a line of a known shape does to an independent probe.
 #[derive(Debug, Serialize)]
 pub(crate) struct Truth {
     line: LineShape,
+    /// What ping saw.
+    #[serde(flatten)]
+    pub(crate) seen: Seen,
+}
+
+/// What a line does to an independent probe.
+#[derive(Debug, Serialize)]
+pub(crate) struct Seen {
     /// Median of the unloaded line.
     pub(crate) idle_latency_ms: f64,
     /// Load in the direction of the home.
@@ -45,8 +54,10 @@ pub(crate) struct LoadedPhase {
     pub(crate) working_latency_ms: f64,
     /// That above the idle latency.
     pub(crate) latency_increase_ms: f64,
-    goodput_down_mbps: Option<f64>,
-    goodput_up_mbps: Option<f64>,
+    /// What the home received, in Mbit/s.
+    pub(crate) goodput_down_mbps: Option<f64>,
+    /// What the node received, in Mbit/s.
+    pub(crate) goodput_up_mbps: Option<f64>,
     pings_sent: usize,
     pings_answered: usize,
 }
@@ -64,25 +75,40 @@ enum Load {
 /// When the line can't be made or a program on it fails.
 pub(crate) fn measure(shape: LineShape) -> Result<Truth> {
     let line = Line::create(shape)?;
-    let _server = start_iperf_server(&line)?;
-    let idle_latency_ms = ping(&line, IDLE_S)?
-        .median_ms()
-        .context("the idle line answered no ping")?;
     Ok(Truth {
         line: shape,
-        idle_latency_ms,
-        download: loaded(&line, Load::Down, idle_latency_ms)?,
-        upload: loaded(&line, Load::Up, idle_latency_ms)?,
-        bidirectional: loaded(&line, Load::Both, idle_latency_ms)?,
+        seen: measure_on(&line, NODE_ADDRESS)?,
     })
 }
 
-fn loaded(line: &Line, load: Load, idle_latency_ms: f64) -> Result<LoadedPhase> {
+/// Measures a line whose far end has this address; takes about a minute.
+///
+/// # Errors
+/// When a program on the line fails.
+pub(crate) fn measure_on(line: &dyn TwoEnds, address: &str) -> Result<Seen> {
+    let _server = start_iperf_server(line)?;
+    let idle_latency_ms = ping(line, address, IDLE_S)?
+        .median_ms()
+        .context("the idle line answered no ping")?;
+    Ok(Seen {
+        idle_latency_ms,
+        download: loaded(line, address, Load::Down, idle_latency_ms)?,
+        upload: loaded(line, address, Load::Up, idle_latency_ms)?,
+        bidirectional: loaded(line, address, Load::Both, idle_latency_ms)?,
+    })
+}
+
+fn loaded(
+    line: &dyn TwoEnds,
+    address: &str,
+    load: Load,
+    idle_latency_ms: f64,
+) -> Result<LoadedPhase> {
     let mut iperf = line.at_home("iperf3");
     // One second more than is looked at, so that the load outlasts the last ping.
     let seconds = (LOADED_S + 1).to_string();
     let warmup = WARMUP_S.to_string();
-    iperf.args(["--json", "--client", NODE_ADDRESS, "--congestion", "cubic"]);
+    iperf.args(["--json", "--client", address, "--congestion", "cubic"]);
     iperf.args(["--parallel", FLOWS, "--time", &seconds, "--omit", &warmup]);
     match load {
         Load::Down => iperf.arg("--reverse"),
@@ -91,7 +117,7 @@ fn loaded(line: &Line, load: Load, idle_latency_ms: f64) -> Result<LoadedPhase> 
     };
     let transfer = std::thread::spawn(move || output(&mut iperf, RUN_LIMIT));
     std::thread::sleep(Duration::from_secs(u64::from(WARMUP_S)));
-    let pings = ping(line, LOADED_S)?;
+    let pings = ping(line, address, LOADED_S)?;
     let Ok(transfer) = transfer.join() else {
         bail!("the iperf3 thread panicked")
     };
@@ -122,7 +148,7 @@ fn loaded(line: &Line, load: Load, idle_latency_ms: f64) -> Result<LoadedPhase> 
     })
 }
 
-fn ping(line: &Line, seconds: u32) -> Result<Pings> {
+fn ping(line: &dyn TwoEnds, address: &str, seconds: u32) -> Result<Pings> {
     let count = (seconds * 20).to_string();
     let mut ping = line.at_home("ping");
     ping.args([
@@ -133,12 +159,12 @@ fn ping(line: &Line, seconds: u32) -> Result<Pings> {
         &count,
         "-W",
         "3",
-        NODE_ADDRESS,
+        address,
     ]);
     Pings::parse(&output(&mut ping, RUN_LIMIT)?).context("ping printed no statistics")
 }
 
-fn start_iperf_server(line: &Line) -> Result<Group> {
+fn start_iperf_server(line: &dyn TwoEnds) -> Result<Group> {
     let mut command = line.at_node("iperf3");
     command.args(["--server", "--forceflush"]);
     command

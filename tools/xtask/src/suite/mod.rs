@@ -19,6 +19,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 pub(crate) use count::Counts;
+pub(crate) use step::install_page_packages;
 use step::{STEPS, Step};
 
 use crate::process::output;
@@ -31,6 +32,17 @@ pub(crate) fn build_daemon() -> Result<()> {
     output(&mut step::release_build_command(), step::BUILD_LIMIT)
         .map(drop)
         .context("the daemon doesn't build")
+}
+
+/// Builds the terminal client as users get it.
+///
+/// # Errors
+/// When it doesn't build.
+pub(crate) fn build_client() -> Result<()> {
+    let mut command = step::cargo(&["build", "--locked", "--release", "--package", "bufferbloat"]);
+    output(&mut command, step::BUILD_LIMIT)
+        .map(drop)
+        .context("the terminal client doesn't build")
 }
 
 /// Runs the steps (all, or the named ones), printing as it goes; fails when anything failed.

@@ -34,8 +34,14 @@ pub(crate) fn run() -> Result<Counts> {
     let truth = truth::measure(SHAPE)?;
     println!("{}", serde_json::to_string_pretty(&truth)?);
     for (name, phase) in [
-        ("ping_sees_the_queue_filled_by_a_download", &truth.download),
-        ("ping_sees_the_queue_filled_by_an_upload", &truth.upload),
+        (
+            "ping_sees_the_queue_filled_by_a_download",
+            &truth.seen.download,
+        ),
+        (
+            "ping_sees_the_queue_filled_by_an_upload",
+            &truth.seen.upload,
+        ),
     ] {
         let share = phase.latency_increase_ms / f64::from(SHAPE.queue_ms);
         let text = format!(
