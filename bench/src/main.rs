@@ -3,8 +3,10 @@
 mod analysis;
 mod compare;
 mod faults;
+mod hot_paths;
 mod households;
 mod http;
+mod instructions;
 mod load;
 mod node;
 mod process_tree;
@@ -36,6 +38,15 @@ enum Command {
     Households(HouseholdsArguments),
     /// The node and its peers (nginx, iperf3) side by side: throughput, cost, latency, memory.
     Compare(compare::Arguments),
+    /// Instructions of a round of each hot path, counted by valgrind's callgrind.
+    Instructions {
+        /// Only do this one, so that somebody else can count.
+        #[arg(long, requires = "rounds")]
+        one: Option<String>,
+        /// So many times.
+        #[arg(long, requires = "one")]
+        rounds: Option<u64>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +115,10 @@ fn main() -> Result<()> {
     let _ = engine::runtime::sys::process::raise_descriptor_limit();
     match command {
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Instructions { one, rounds } => match (one, rounds) {
+            (Some(name), Some(rounds)) => instructions::run_one(&name, rounds),
+            (None, _) | (_, None) => instructions::print(),
+        },
         Command::Households(arguments) => {
             let node = arguments.find_node()?;
             if arguments.faults {

@@ -33,7 +33,8 @@ pub(crate) struct Sample {
     pub(crate) machine_cpu_s_per_gb: Option<f64>,
     /// Proportional set size of the server's process tree while it serves.
     pub(crate) pss_kib: u64,
-    /// Of the small requests, those that were due in the measured time.
+    /// Of the small requests that were answered, those that were due in the measured time. A server that is too busy may
+    /// have answered none.
     pub(crate) rtts_us: Vec<f64>,
 }
 
@@ -79,7 +80,6 @@ pub(crate) fn measure(
     sample.rtts_us = within
         .map(|answer| answer.rtt.as_secs_f64() * 1e6)
         .collect();
-    ensure!(!sample.rtts_us.is_empty(), "no small request was answered");
     Ok(sample)
 }
 

@@ -142,8 +142,8 @@ fn section(layout: FillerLayout) -> Section {
     }
 }
 
-/// A file that no name leads to. The temporary folder first: where it is on a disk, its page cache has large folios, which
-/// cost a third less to send from than shared memory does.
+/// A file that no name leads to. The temporary folder first: where it is on a disk, its page cache has large folios: 64
+/// downloads cost 0.077 CPU-s/GB from there and 0.107 from shared memory.
 fn unlinked_file() -> io::Result<File> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)?;

@@ -11,6 +11,8 @@ const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// Six levels of 64 slots reach 52 days; a later deadline waits in the last level and is sorted in again.
 const LEVELS: usize = 6;
+/// Room for so many deadlines that are sorted in again at once; more make it grow.
+const CASCADED_AT_FIRST: usize = 1_024;
 const NONE: u32 = u32::MAX;
 
 /// Deadlines by key. A key is a small integer (a slab index): storage grows with the largest one.
@@ -53,7 +55,7 @@ impl TimerWheel {
                 heads: [NONE; SLOTS],
             }),
             entries: Vec::new(),
-            cascade: Vec::new(),
+            cascade: Vec::with_capacity(CASCADED_AT_FIRST),
         }
     }
 

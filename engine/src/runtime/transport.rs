@@ -30,6 +30,8 @@ impl Transport {
     pub fn new(stream: TcpStream) -> Self {
         // A small answer must not wait for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
+        // Neither TCP_NOTSENT_LOWAT nor a fixed send buffer: 64 downloads cost 0.33 CPU-s/GB with 128 KiB not sent at most,
+        // 0.24 with 512 KiB and 0.08 without, and a buffer of 2 MiB only tripled the probes' 99th percentile.
         Self {
             stream,
             stamps_arrivals: false,

@@ -1,0 +1,21 @@
+//! Times the hot paths: `cargo bench -p bench`.
+
+#[path = "../src/hot_paths.rs"]
+mod hot_paths;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn all(criterion: &mut Criterion) {
+    for path in hot_paths::HOT_PATHS {
+        criterion.bench_function(path.name, |bencher| {
+            bencher.iter_custom(|times| {
+                let begun = std::time::Instant::now();
+                (path.run)(times);
+                begun.elapsed()
+            });
+        });
+    }
+}
+
+criterion_group!(benches, all);
+criterion_main!(benches);
