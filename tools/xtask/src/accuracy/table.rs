@@ -13,6 +13,9 @@ use super::verdict::{agree, grade, is_attributed, is_grade_right, up_shares};
 use crate::process::output;
 use crate::workspace;
 
+/// The suite's own four runs at once keep the load average below this, on two cores.
+const BUSY_LOAD_AVERAGE: f64 = 8.0;
+
 /// Writes the table of these runs.
 ///
 /// # Errors
@@ -174,7 +177,7 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
         }
     }
     writeln!(text, "\n## Lines, confidence and load\n")?;
-    text.push_str("| line | what | idle ms: truth, page, client | runs | confidence: page | confidence: client | both directions once settled (truth) |\n|---|---|---|---|---|---|---|\n");
+    text.push_str("| line | what | idle ms: truth, page, client | runs | confidence: page | confidence: client | both directions once settled (truth) | load average |\n|---|---|---|---|---|---|---|---|\n");
     for case in cases {
         let name = case.spec.name.as_str();
         let of = |instrument: Instrument| {
@@ -211,15 +214,40 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
                 .filter_map(|run| Some(run.settled?.increase_ms))
                 .collect(),
         );
+        let load = Spread::of(
+            records
+                .iter()
+                .filter(|record| record.case == name)
+                .filter_map(|record| record.load_average)
+                .collect(),
+        );
         writeln!(
             text,
-            "| {name} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} |",
             case.purpose,
             idle.join(", "),
             counts.join(", "),
             confidence[0],
             confidence[1],
             settled.map_or("–".to_owned(), Spread::text),
+            load.map_or("not noted".to_owned(), Spread::text),
+        )?;
+    }
+    let busy = records
+        .iter()
+        .filter(|record| {
+            record
+                .load_average
+                .is_none_or(|load| load > BUSY_LOAD_AVERAGE)
+        })
+        .count();
+    if busy > 0 {
+        writeln!(
+            text,
+            "\n**{busy} of these {} runs were made while other programs kept the machine busy** (a load average over \
+             {BUSY_LOAD_AVERAGE}, or not noted), which delays the browser, the client, iperf3 and the node. They say less \
+             about the product than about the machine; make them again on an idle one.",
+            records.len()
         )?;
     }
     writeln!(text, "\n## What misses\n")?;
@@ -255,6 +283,7 @@ mod tests {
             instrument,
             repetition: 1,
             ended_unix_s: 0,
+            load_average: None,
             idle_ms: 0.2,
             download: phase,
             upload: phase,
