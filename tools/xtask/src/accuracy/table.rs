@@ -78,6 +78,23 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
     let mut text = String::from("# Accuracy\n\n");
     let mut misses = Vec::new();
     writeln!(text, "{provenance}\n")?;
+    let busy = records
+        .iter()
+        .filter(|record| {
+            record
+                .load_average
+                .is_none_or(|load| load > BUSY_LOAD_AVERAGE)
+        })
+        .count();
+    if busy > 0 {
+        writeln!(
+            text,
+            "**{busy} of these {} runs were made while other programs kept the machine busy** (a load average over \
+             {BUSY_LOAD_AVERAGE}, or not noted), which delays the browser, the client, iperf3 and the node. They say less \
+             about the product than about the machine; make them again on an idle one.\n",
+            records.len()
+        )?;
+    }
     text.push_str(
         "Truth is ICMP ping, 20 a second, under four cubic iperf3 flows each way on an emulated line \
          ([linklab](../tools/linklab)), on the timeline of the test; page and client are the product. Latency increases in \
@@ -115,6 +132,9 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
             };
             let phase_name = ["download", "upload", "both"][phase];
             let Some(true_spread) = increases(&truth) else {
+                if phase == 0 {
+                    misses.push(format!("{name}: not measured, there is no truth"));
+                }
                 continue;
             };
             let mut cells = Vec::new();
@@ -122,6 +142,9 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
             let mut shares = Vec::new();
             for (who, runs) in [("page", &page), ("client", &client)] {
                 let Some(spread) = increases(runs) else {
+                    if phase == 0 {
+                        misses.push(format!("{name}, {who}: not measured"));
+                    }
                     cells.push("–".to_owned());
                     grades.push("–".to_owned());
                     shares.push("–".to_owned());
@@ -231,23 +254,6 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
             confidence[1],
             settled.map_or("–".to_owned(), Spread::text),
             load.map_or("not noted".to_owned(), Spread::text),
-        )?;
-    }
-    let busy = records
-        .iter()
-        .filter(|record| {
-            record
-                .load_average
-                .is_none_or(|load| load > BUSY_LOAD_AVERAGE)
-        })
-        .count();
-    if busy > 0 {
-        writeln!(
-            text,
-            "\n**{busy} of these {} runs were made while other programs kept the machine busy** (a load average over \
-             {BUSY_LOAD_AVERAGE}, or not noted), which delays the browser, the client, iperf3 and the node. They say less \
-             about the product than about the machine; make them again on an idle one.",
-            records.len()
         )?;
     }
     writeln!(text, "\n## What misses\n")?;
