@@ -125,6 +125,10 @@ try {
 } finally {
   browser.kill();
   await gone.catch(() => undefined);
-  // Chromium's other processes may still be writing there.
-  rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  try {
+    // Chromium's other processes may still be writing there.
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  } catch (fault) {
+    console.error(`${profile} is left behind: ${String(fault)}`);
+  }
 }

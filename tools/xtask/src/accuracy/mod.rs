@@ -206,6 +206,13 @@ fn one(job: &Job) -> Result<Record> {
     Ok(Record {
         repetition: job.repetition,
         ended_unix_s,
+        load_average: load_average(),
         ..record
     })
+}
+
+/// The machine's load average over the last minute.
+fn load_average() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next()?.parse().ok()
 }

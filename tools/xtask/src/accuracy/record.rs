@@ -53,6 +53,9 @@ pub(crate) struct Record {
     /// What the truth saw later, when both directions had settled; only of the truth.
     #[serde(default)]
     pub(crate) settled: Option<PhaseFigures>,
+    /// The machine's one-minute load average at its end; absent of runs before it was noted.
+    #[serde(default)]
+    pub(crate) load_average: Option<f64>,
     /// The grade that the instrument gave the whole; the truth's by the published table.
     pub(crate) total_grade: String,
     /// Reasons why the confidence is reduced, as `code value unit`; empty when it is high.

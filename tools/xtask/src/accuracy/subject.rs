@@ -138,6 +138,7 @@ fn record(case: &Case, instrument: Instrument, watch: &Watch, report: &Value) ->
         instrument,
         repetition: 0,
         ended_unix_s: 0,
+        load_average: None,
         idle_ms: number("/idle_latency_ms")?,
         download,
         upload,

@@ -13,6 +13,9 @@ use super::verdict::{agree, grade, is_attributed, is_grade_right, up_shares};
 use crate::process::output;
 use crate::workspace;
 
+/// The suite's own four runs at once keep the load average below this, on two cores.
+const BUSY_LOAD_AVERAGE: f64 = 8.0;
+
 /// Writes the table of these runs.
 ///
 /// # Errors
@@ -75,6 +78,23 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
     let mut text = String::from("# Accuracy\n\n");
     let mut misses = Vec::new();
     writeln!(text, "{provenance}\n")?;
+    let busy = records
+        .iter()
+        .filter(|record| {
+            record
+                .load_average
+                .is_none_or(|load| load > BUSY_LOAD_AVERAGE)
+        })
+        .count();
+    if busy > 0 {
+        writeln!(
+            text,
+            "**{busy} of these {} runs were made while other programs kept the machine busy** (a load average over \
+             {BUSY_LOAD_AVERAGE}, or not noted), which delays the browser, the client, iperf3 and the node. They say less \
+             about the product than about the machine; make them again on an idle one.\n",
+            records.len()
+        )?;
+    }
     text.push_str(
         "Truth is ICMP ping, 20 a second, under four cubic iperf3 flows each way on an emulated line \
          ([linklab](../tools/linklab)), on the timeline of the test; page and client are the product. Latency increases in \
@@ -112,6 +132,9 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
             };
             let phase_name = ["download", "upload", "both"][phase];
             let Some(true_spread) = increases(&truth) else {
+                if phase == 0 {
+                    misses.push(format!("{name}: not measured, there is no truth"));
+                }
                 continue;
             };
             let mut cells = Vec::new();
@@ -119,6 +142,9 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
             let mut shares = Vec::new();
             for (who, runs) in [("page", &page), ("client", &client)] {
                 let Some(spread) = increases(runs) else {
+                    if phase == 0 {
+                        misses.push(format!("{name}, {who}: not measured"));
+                    }
                     cells.push("–".to_owned());
                     grades.push("–".to_owned());
                     shares.push("–".to_owned());
@@ -174,7 +200,7 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
         }
     }
     writeln!(text, "\n## Lines, confidence and load\n")?;
-    text.push_str("| line | what | idle ms: truth, page, client | runs | confidence: page | confidence: client | both directions once settled (truth) |\n|---|---|---|---|---|---|---|\n");
+    text.push_str("| line | what | idle ms: truth, page, client | runs | confidence: page | confidence: client | both directions once settled (truth) | load average |\n|---|---|---|---|---|---|---|---|\n");
     for case in cases {
         let name = case.spec.name.as_str();
         let of = |instrument: Instrument| {
@@ -211,15 +237,23 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
                 .filter_map(|run| Some(run.settled?.increase_ms))
                 .collect(),
         );
+        let load = Spread::of(
+            records
+                .iter()
+                .filter(|record| record.case == name)
+                .filter_map(|record| record.load_average)
+                .collect(),
+        );
         writeln!(
             text,
-            "| {name} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} |",
             case.purpose,
             idle.join(", "),
             counts.join(", "),
             confidence[0],
             confidence[1],
             settled.map_or("–".to_owned(), Spread::text),
+            load.map_or("not noted".to_owned(), Spread::text),
         )?;
     }
     writeln!(text, "\n## What misses\n")?;
@@ -255,6 +289,7 @@ mod tests {
             instrument,
             repetition: 1,
             ended_unix_s: 0,
+            load_average: None,
             idle_ms: 0.2,
             download: phase,
             upload: phase,
