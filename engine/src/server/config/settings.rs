@@ -1,5 +1,7 @@
 //! The table of settings: one row for each key with its flag, its environment variable, its default and its help.
 //! `--help`, the file's keys, error messages and `check-config` are all made from it.
+//!
+//! Long because it is one table: every setting with its flag, its variable, its default and its words.
 
 use super::{Bounded, Config, Limits};
 

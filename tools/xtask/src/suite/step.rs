@@ -8,7 +8,8 @@ use anyhow::Result;
 
 use super::count::{Counts, Runner};
 use super::{
-    advisories, browser, fuzz, licences, linklab, metrics, netns, packaging, prerequisites, programs, tidy,
+    advisories, browser, fuzz, licences, linklab, metrics, netns, packaging, prerequisites,
+    programs, tidy,
 };
 use crate::process::{show, words};
 use crate::workspace;
