@@ -112,16 +112,15 @@ macro_rules! advance {
                 // Early data is not offered.
                 Ok(_) => Some(Wish::Closed),
                 Err(error) => {
-                    $input.drain(..discard);
-                    // The alert is waiting behind the error. The input stays with it: rustls may still point into it.
-                    loop {
-                        let UnbufferedStatus { discard, state } =
-                            $connection.process_tls_records($input);
-                        let Ok(ConnectionState::EncodeTlsData(mut data)) = state else {
+                    // What waits to be said, the alert above all, comes out before rustls looks at input again, which it must
+                    // not: after an error it may point beyond what is there.
+                    while $connection.wants_write() {
+                        let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                            $connection.process_tls_records(&mut []).state
+                        else {
                             break;
                         };
                         encode($output, |output| data.encode(output))?;
-                        $input.drain(..discard);
                     }
                     return Err(io::Error::new(io::ErrorKind::InvalidData, error));
                 }
@@ -391,6 +390,19 @@ mod tests {
         assert!(super::super::certificate_fault(&told).is_some(), "{told}");
         let told = server.expect("ended").expect_err("an alert").to_string();
         assert!(told.contains("alert"), "{told}");
+    }
+
+    #[test]
+    fn plain_http_is_answered_by_an_alert() {
+        let (acceptor, _) = acceptor();
+        let (mut near, mut far) = sockets();
+        near.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .expect("an open socket");
+        let mut server = Handshake::accept(acceptor.config.clone()).expect("a side");
+        assert!(server.drive(&mut far).is_err());
+        let mut alert = [0; 7];
+        near.read_exact(&mut alert).expect("an alert");
+        assert_eq!(alert[0], 21);
     }
 
     #[test]
