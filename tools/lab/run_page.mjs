@@ -1,4 +1,5 @@
-// One whole test of the page in Chromium, as a person runs it: `node run_page.mjs URL REPORT_FILE [--household [--standard]]`.
+// One whole test of the page in Chromium, as a person runs it: `node run_page.mjs URL REPORT_FILE [--household [--standard]]
+// [--ignore-certificate-errors]`.
 // Writes the node's report, and says on standard output when Start was pressed.
 //
 // Speaks the DevTools protocol over a pipe and uses only what it needs of it: test frameworks watch the network, and a
@@ -18,6 +19,8 @@ const choices = [
   ...(options.includes("--household") ? [["mode", "household"]] : []),
   ...(options.includes("--standard") ? [["demand", "standard"]] : []),
 ];
+/** A node with a certificate of its own making is as good as any here. */
+const trust = options.includes("--ignore-certificate-errors") ? ["--ignore-certificate-errors"] : [];
 const profile = mkdtempSync(join(tmpdir(), "run-page-"));
 const browser = spawn(
   process.env["CHROMIUM"] ?? "/usr/bin/chromium",
@@ -32,6 +35,7 @@ const browser = spawn(
     "--disable-sync",
     "--no-first-run",
     "--window-size=1440,900",
+    ...trust,
     `--user-data-dir=${profile}`,
     "--remote-debugging-pipe",
     "about:blank",

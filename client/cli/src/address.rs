@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 
+use engine::runtime::tls::{Connector, Trust};
 use http::Uri;
 use http::uri::Authority;
 
@@ -23,6 +24,7 @@ pub enum Family {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeUrl {
     authority: Authority,
+    is_https: bool,
 }
 
 /// A node at one of its addresses.
@@ -31,6 +33,8 @@ pub struct Site {
     url: NodeUrl,
     ip: IpAddr,
     local: Option<IpAddr>,
+    /// Makes the handshakes of an `https` node.
+    connector: Option<Connector>,
 }
 
 /// The way to one resource.
@@ -40,6 +44,8 @@ pub struct Route {
     pub peer: SocketAddr,
     /// From which of this machine's addresses; `None` leaves it to the kernel.
     pub local: Option<IpAddr>,
+    /// With what a TLS handshake is made; `None` speaks plain.
+    pub connector: Option<Connector>,
     /// What the Host field says.
     pub host: String,
     /// Path and query.
@@ -47,7 +53,7 @@ pub struct Route {
 }
 
 impl NodeUrl {
-    /// Reads `http://HOST[:PORT]`; the scheme may be left out.
+    /// Reads `http://HOST[:PORT]` or `https://HOST[:PORT]`; without a scheme it is `http`.
     ///
     /// # Errors
     /// It is something else.
@@ -61,18 +67,19 @@ impl NodeUrl {
         let uri: Uri = whole
             .parse()
             .map_err(|_| usage("not a URL; give it as http://HOST:PORT"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(usage("https is not supported; give the node's http:// URL"));
-            }
-            _ => return Err(usage("not an http:// URL")),
-        }
+        let is_https = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(usage("neither an http:// nor an https:// URL")),
+        };
         if uri.path() != "/" || uri.query().is_some() {
             return Err(usage("give the node's address alone, without a path"));
         }
         match uri.into_parts().authority {
-            Some(authority) if is_host_and_port(&authority) => Ok(Self { authority }),
+            Some(authority) if is_host_and_port(&authority) => Ok(Self {
+                authority,
+                is_https,
+            }),
             _ => Err(usage("no host and port; give it as http://HOST:PORT")),
         }
     }
@@ -80,15 +87,36 @@ impl NodeUrl {
     /// The URL in its full form, without a path.
     #[must_use]
     pub fn text(&self) -> String {
-        format!("http://{}", self.authority)
+        let scheme = if self.is_https { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
+    }
+
+    /// What makes the handshakes of an `https` node.
+    ///
+    /// # Errors
+    /// The system has no authorities to trust.
+    fn connector(&self, trust: Trust<'_>) -> Result<Option<Connector>, Fault> {
+        if !self.is_https {
+            return Ok(None);
+        }
+        Connector::new(self.authority.host(), trust, &[b"http/1.1"])
+            .map(Some)
+            .map_err(Fault::System)
     }
 
     /// The node at each of its addresses, in the resolver's order.
     ///
     /// # Errors
-    /// The name is unknown, or has no address of that family, or none that `local` can reach.
-    pub fn sites(&self, family: Family, local: Option<IpAddr>) -> Result<Vec<Site>, Fault> {
-        let addresses = resolve(&self.authority)?;
+    /// The name is unknown, or has no address of that family, or none that `local` can reach; the system has no
+    /// authorities to trust.
+    pub fn sites(
+        &self,
+        family: Family,
+        local: Option<IpAddr>,
+        trust: Trust<'_>,
+    ) -> Result<Vec<Site>, Fault> {
+        let connector = self.connector(trust)?;
+        let addresses = resolve(&self.authority, self.is_https)?;
         let sites: Vec<Site> = addresses
             .into_iter()
             .map(|address| address.ip())
@@ -102,6 +130,7 @@ impl NodeUrl {
                 url: self.clone(),
                 ip,
                 local,
+                connector: connector.clone(),
             })
             .collect();
         if sites.is_empty() {
@@ -134,8 +163,9 @@ impl Site {
     #[must_use]
     pub fn path(&self, target: &str) -> Route {
         Route {
-            peer: SocketAddr::new(self.ip, port_of(&self.url.authority)),
+            peer: SocketAddr::new(self.ip, port_of(&self.url.authority, self.url.is_https)),
             local: self.local,
+            connector: self.connector.clone(),
             host: self.url.authority.to_string(),
             target: target.to_owned(),
         }
@@ -149,14 +179,27 @@ impl Site {
         let unexpected =
             || Fault::Unexpected(format!("the node names the URL {url}, which can't be used"));
         let uri: Uri = url.parse().map_err(|_| unexpected())?;
-        if !matches!(uri.scheme_str(), Some("http" | "ws")) {
+        let is_https = match uri.scheme_str() {
+            Some("http" | "ws") => false,
+            Some("https" | "wss") => true,
+            _ => return Err(unexpected()),
+        };
+        // What begins encrypted is not to go on without, and plain HTTP has no certificate to begin with.
+        if is_https != self.url.is_https {
             return Err(unexpected());
         }
         let authority = uri.authority().ok_or_else(unexpected)?;
-        let peer = if authority.host() == self.url.authority.host() {
-            SocketAddr::new(self.ip, port_of(authority))
+        let is_same_host = authority.host() == self.url.authority.host();
+        let connector = match &self.connector {
+            Some(connector) if !is_same_host => {
+                Some(connector.to_host(authority.host()).ok_or_else(unexpected)?)
+            }
+            connector => connector.clone(),
+        };
+        let peer = if is_same_host {
+            SocketAddr::new(self.ip, port_of(authority, is_https))
         } else {
-            let addresses = resolve(authority)?;
+            let addresses = resolve(authority, is_https)?;
             let same_family = |peer: &SocketAddr| peer.is_ipv4() == self.ip.is_ipv4();
             addresses
                 .into_iter()
@@ -166,6 +209,7 @@ impl Site {
         Ok(Route {
             peer,
             local: self.local,
+            connector,
             host: authority.to_string(),
             target: uri
                 .path_and_query()
@@ -197,14 +241,15 @@ fn is_host_and_port(authority: &Authority) -> bool {
     }
 }
 
-fn port_of(authority: &Authority) -> u16 {
-    authority.port_u16().unwrap_or(80)
+fn port_of(authority: &Authority, is_https: bool) -> u16 {
+    let default = if is_https { 443 } else { 80 };
+    authority.port_u16().unwrap_or(default)
 }
 
-fn resolve(authority: &Authority) -> Result<Vec<SocketAddr>, Fault> {
+fn resolve(authority: &Authority, is_https: bool) -> Result<Vec<SocketAddr>, Fault> {
     let host = authority.host();
     let name = host.trim_start_matches('[').trim_end_matches(']');
-    (name, port_of(authority))
+    (name, port_of(authority, is_https))
         .to_socket_addrs()
         .map(Iterator::collect)
         .map_err(|_| Fault::NoAnswer(format!("{host}: no address is known for this name")))
@@ -216,7 +261,8 @@ mod tests {
 
     fn site(text: &str) -> Site {
         let url = NodeUrl::parse(text).expect("a URL");
-        let sites = url.sites(Family::Any, None).expect("an address");
+        let sites = url.sites(Family::Any, None, Trust::Anybody);
+        let sites = sites.expect("an address");
         sites.into_iter().next().expect("not empty")
     }
 
@@ -228,6 +274,8 @@ mod tests {
             ("127.0.0.1:8000", "127.0.0.1:8000", 8000),
             ("127.0.0.1", "127.0.0.1", 80),
             ("http://[::1]:8000", "[::1]:8000", 8000),
+            ("https://127.0.0.1", "127.0.0.1", 443),
+            ("https://[::1]:8443", "[::1]:8443", 8443),
         ] {
             let route = site(text).path("/ping");
             assert_eq!(
@@ -244,7 +292,6 @@ mod tests {
             "",
             "http://",
             "ftp://127.0.0.1",
-            "https://127.0.0.1",
             "http://127.0.0.1/page",
             "http://127.0.0.1/?x=1",
             "http://user@127.0.0.1",
@@ -276,15 +323,28 @@ mod tests {
     }
 
     #[test]
+    fn what_begins_with_tls_goes_on_with_it() {
+        let secure = site("https://127.0.0.1:8000");
+        let plain = site("http://127.0.0.1:8000");
+        assert!(secure.path("/").connector.is_some() && plain.path("/").connector.is_none());
+        let route = secure.route("wss://127.0.0.1:8005/ws/ping");
+        assert!(route.expect("a route").connector.is_some());
+        let elsewhere = secure.route("https://127.0.0.2/download").expect("a route");
+        assert_ne!(elsewhere.connector, secure.path("/").connector);
+        assert!(secure.route("ws://127.0.0.1:8005/ws/ping").is_err());
+        assert!(plain.route("wss://127.0.0.1:8005/ws/ping").is_err());
+    }
+
+    #[test]
     fn a_family_without_an_address_is_no_answer() {
         let url = NodeUrl::parse("127.0.0.1").expect("a URL");
         assert!(matches!(
-            url.sites(Family::V6, None),
+            url.sites(Family::V6, None, Trust::Anybody),
             Err(Fault::NoAnswer(_))
         ));
         let local = Some("::1".parse().expect("an address"));
         assert!(matches!(
-            url.sites(Family::Any, local),
+            url.sites(Family::Any, local, Trust::Anybody),
             Err(Fault::NoAnswer(_))
         ));
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::runtime::tls::{Trust, certificate_fault};
 use protocol::http1::Method;
 use protocol::message::error::ErrorReply;
 use protocol::message::report::Report;
@@ -37,6 +38,8 @@ pub struct Reach {
     pub family: Family,
     /// From which of this machine's addresses.
     pub local: Option<std::net::IpAddr>,
+    /// Whether an `https` node may show any certificate at all.
+    pub is_insecure: bool,
 }
 
 /// Asks the node to admit a test, at the first of its addresses that answers.
@@ -107,7 +110,12 @@ pub(crate) fn at_first_site<T>(
     reach: &Reach,
     mut ask: impl FnMut(&Site) -> Result<T, Fault>,
 ) -> Result<(Site, T), Fault> {
-    let sites = reach.url.sites(reach.family, reach.local)?;
+    let trust = if reach.is_insecure {
+        Trust::Anybody
+    } else {
+        Trust::System
+    };
+    let sites = reach.url.sites(reach.family, reach.local, trust)?;
     let mut last = Fault::NoAnswer(format!("{} has no address", reach.url.text()));
     for site in sites {
         match ask(&site) {
@@ -157,6 +165,11 @@ fn call<T: DeserializeOwned>(
 }
 
 fn why_unconnected(error: &std::io::Error) -> String {
+    if let Some(reason) = certificate_fault(error) {
+        return format!(
+            "its certificate is not to be trusted ({reason}); --insecure goes on anyway"
+        );
+    }
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => {

@@ -51,7 +51,7 @@ pub(crate) enum Command {
 /// Which node, and how to reach it.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct NodeArguments {
-    /// The node, as http://HOST[:PORT].
+    /// The node, as http://HOST[:PORT] or https://HOST[:PORT].
     #[arg(value_parser = NodeUrl::parse)]
     url: NodeUrl,
     /// Use IPv4 alone.
@@ -63,6 +63,9 @@ pub(crate) struct NodeArguments {
     /// Connect from this address of the machine.
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<IpAddr>,
+    /// Take any certificate of an https node, even one that proves nothing.
+    #[arg(long)]
+    insecure: bool,
 }
 
 impl NodeArguments {
@@ -75,6 +78,7 @@ impl NodeArguments {
                 (false, false) => Family::Any,
             },
             local: self.bind,
+            is_insecure: self.insecure,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::event_loop::EventLoop;
 use engine::runtime::sys::clock;
+use engine::runtime::tls::Connector;
 use protocol::connection::{BodySink, CloseReason, Event, RequestBody};
 use protocol::http1::{Method, RequestHead};
 use protocol::limits::HTTP_COLLECTED_BODY_BYTES_MAX;
@@ -110,9 +111,13 @@ impl Application for OneRequest {
         None
     }
 
+    fn connector(&self, (): &()) -> Option<&Connector> {
+        self.request.route.connector.as_ref()
+    }
+
     fn poll_connect(&mut self) -> Option<Connect<()>> {
         let is_first = !std::mem::replace(&mut self.is_asked, true);
-        let Route { peer, local, .. } = self.request.route;
+        let (peer, local) = (self.request.route.peer, self.request.route.local);
         is_first.then_some(Connect {
             peer,
             local,

@@ -14,6 +14,7 @@ use engine::runtime::application::{Application, Connect, Context, Counters, Dire
 use engine::runtime::event_loop::EventLoop;
 use engine::runtime::payload::Payload;
 use engine::runtime::sys::clock;
+use engine::runtime::tls::Connector;
 use protocol::connection::{BodySink, CloseReason, Event, RequestBody};
 use protocol::http1::{Method, RequestHead};
 use protocol::measure::phases::is_graded;
@@ -132,6 +133,16 @@ impl Loads {
             notices,
             is_ending: false,
             plan,
+        }
+    }
+
+    const fn route(&self, stream: &Stream) -> &Route {
+        match stream {
+            Stream::Flow(flow) => match flow.direction {
+                Direction::Down => &self.plan.download,
+                Direction::Up => &self.plan.upload,
+            },
+            Stream::Count(_) => &self.plan.status,
         }
     }
 
@@ -390,6 +401,10 @@ impl Application for Loads {
         None
     }
 
+    fn connector(&self, stream: &Stream) -> Option<&Connector> {
+        self.route(stream).connector.as_ref()
+    }
+
     fn poll_connect(&mut self) -> Option<Connect<Stream>> {
         if self.is_ending {
             return None;
@@ -397,13 +412,7 @@ impl Application for Loads {
         let now_us = self.since_start_us(clock::monotonic_now());
         self.advance(now_us);
         let session = self.wanted.pop_front()?;
-        let route = match &session {
-            Stream::Flow(flow) => match flow.direction {
-                Direction::Down => &self.plan.download,
-                Direction::Up => &self.plan.upload,
-            },
-            Stream::Count(_) => &self.plan.status,
-        };
+        let route = self.route(&session);
         Some(Connect {
             peer: route.peer,
             local: route.local,

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::event_loop::EventLoop;
 use engine::runtime::sys::clock;
+use engine::runtime::tls::Connector;
 use protocol::connection::{
     BinarySink, BodySink, CloseReason, Event, MessageKind, RequestBody, WebSocketOptions,
 };
@@ -394,6 +395,10 @@ impl Application for Probes {
 
     fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Line> {
         None
+    }
+
+    fn connector(&self, line: &Line) -> Option<&Connector> {
+        self.route(line.way).connector.as_ref()
     }
 
     fn poll_connect(&mut self) -> Option<Connect<Line>> {

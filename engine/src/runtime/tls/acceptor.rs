@@ -60,6 +60,9 @@ impl Acceptor {
         // Sessions are kept in tickets, which every process of the node can open, and nowhere else.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = Arc::clone(&in_force) as Arc<dyn ProducesTickets>;
+        // Clients of TLS 1.2 may put a weaker cipher first; all of 1.3's are as good as each other, and a phone knows best
+        // which of them it is fast at.
+        config.ignore_client_order = min_version == MinVersion::Tls12;
         config.enable_secret_extraction = true;
         Ok(Self {
             config: Arc::new(config),

@@ -1,5 +1,6 @@
 //! The client's side of TLS: whom it trusts, and what it speaks.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,15 +36,8 @@ impl Connector {
     /// # Errors
     /// In words: the host is neither name nor address, or there is no authority to trust.
     pub fn new(host: &str, trust: Trust<'_>, protocols: &[&[u8]]) -> Result<Self, String> {
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(host);
-        let name = match bare.parse::<IpAddr>() {
-            Ok(address) => ServerName::IpAddress(address.into()),
-            Err(_) => ServerName::try_from(bare.to_owned())
-                .map_err(|_| format!("{host:?} is neither a name nor an address"))?,
-        };
+        let name = server_name(host)
+            .ok_or_else(|| format!("{host:?} is neither a name nor an address"))?;
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&version::TLS13, &version::TLS12])
             .map_err(|error| error.to_string())?;
@@ -61,6 +55,43 @@ impl Connector {
             config: Arc::new(config),
             name,
         })
+    }
+
+    /// The same for another server; `None` when `host` is neither a name nor an address.
+    #[must_use]
+    pub fn to_host(&self, host: &str) -> Option<Self> {
+        Some(Self {
+            config: Arc::clone(&self.config),
+            name: server_name(host)?,
+        })
+    }
+}
+
+impl PartialEq for Connector {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config) && self.name == other.name
+    }
+}
+
+impl Eq for Connector {}
+
+fn server_name(host: &str) -> Option<ServerName<'static>> {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    match bare.parse::<IpAddr>() {
+        Ok(address) => Some(ServerName::IpAddress(address.into())),
+        Err(_) => ServerName::try_from(bare.to_owned()).ok(),
+    }
+}
+
+/// What is wrong with the certificate that a server showed, if a connection did not come about for that.
+#[must_use]
+pub fn certificate_fault(error: &io::Error) -> Option<String> {
+    match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::InvalidCertificate(fault) => Some(fault.to_string()),
+        _ => None,
     }
 }
 

@@ -112,11 +112,16 @@ macro_rules! advance {
                 // Early data is not offered.
                 Ok(_) => Some(Wish::Closed),
                 Err(error) => {
-                    // The alert is waiting behind the error.
-                    while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-                        $connection.process_tls_records(&mut []).state
-                    {
+                    $input.drain(..discard);
+                    // The alert is waiting behind the error. The input stays with it: rustls may still point into it.
+                    loop {
+                        let UnbufferedStatus { discard, state } =
+                            $connection.process_tls_records($input);
+                        let Ok(ConnectionState::EncodeTlsData(mut data)) = state else {
+                            break;
+                        };
                         encode($output, |output| data.encode(output))?;
+                        $input.drain(..discard);
                     }
                     return Err(io::Error::new(io::ErrorKind::InvalidData, error));
                 }
@@ -312,5 +317,100 @@ impl std::fmt::Debug for Keys {
             Self::Server(_) => "Keys::Server",
             Self::Client(_) => "Keys::Client",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+    use super::*;
+    use crate::runtime::tls::{Acceptor, Connector, Credentials, MinVersion, Trust};
+
+    fn acceptor() -> (Acceptor, String) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(vec!["localhost".to_owned()]).expect("randomness");
+        let (chain, key) = (cert.pem(), signing_key.serialize_pem());
+        let credentials =
+            Credentials::new(chain.as_bytes(), key.as_bytes(), Vec::new(), Vec::new())
+                .expect("a pair");
+        let acceptor = Acceptor::new(MinVersion::Tls12, &[b"http/1.1"], credentials);
+        (acceptor.expect("ciphers"), chain)
+    }
+
+    fn sockets() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let near = std::net::TcpStream::connect(address).expect("a listener");
+        let (far, _) = listener.accept().expect("a connection");
+        let unblocked = |stream: std::net::TcpStream| {
+            stream.set_nonblocking(true).expect("an open socket");
+            TcpStream::from_std(stream)
+        };
+        (unblocked(near), unblocked(far))
+    }
+
+    /// Drives both sides until one of them ends; how the client and the server did.
+    fn shake(trust: Trust<'_>, acceptor: &Acceptor) -> [Option<io::Result<()>>; 2] {
+        let connector = Connector::new("localhost", trust, &[b"http/1.1"]).expect("a name");
+        let (mut near, mut far) = sockets();
+        let mut client =
+            Handshake::connect(connector.config.clone(), connector.name.clone()).expect("a side");
+        let mut server = Handshake::accept(acceptor.config.clone()).expect("a side");
+        let mut ends = [None, None];
+        while ends.iter().any(Option::is_none) {
+            let sides = [(&mut client, &mut near), (&mut server, &mut far)];
+            for ((side, socket), end) in sides.into_iter().zip(&mut ends) {
+                if end.is_some() {
+                    continue;
+                }
+                match side.drive(socket) {
+                    Ok(Step::Waiting) => {}
+                    Ok(Step::Done(done)) => {
+                        assert_eq!(done.alpn.as_deref(), Some(&b"http/1.1"[..]));
+                        *end = Some(Ok(()));
+                    }
+                    Err(error) => *end = Some(Err(error)),
+                }
+            }
+        }
+        ends
+    }
+
+    #[test]
+    fn a_client_that_does_not_trust_says_so_and_both_sides_end() {
+        let (acceptor, chain) = acceptor();
+        for trust in [Trust::Anybody, Trust::Authorities(chain.as_bytes())] {
+            assert!(shake(trust, &acceptor).iter().flatten().all(Result::is_ok));
+        }
+        let (_, other) = self::acceptor();
+        let [client, server] = shake(Trust::Authorities(other.as_bytes()), &acceptor);
+        let told = client.expect("ended").expect_err("no trust");
+        assert!(super::super::certificate_fault(&told).is_some(), "{told}");
+        let told = server.expect("ended").expect_err("an alert").to_string();
+        assert!(told.contains("alert"), "{told}");
+    }
+
+    #[test]
+    fn messages_that_wait_behind_a_wrong_one_are_answered_by_an_alert() {
+        let (acceptor, _) = acceptor();
+        let (mut near, mut far) = sockets();
+        // Three client hellos of two bytes, which none can be, in one record.
+        let record = [&[22, 3, 1, 0, 18][..], &[1, 0, 0, 2, 0, 0].repeat(3)].concat();
+        near.write_all(&record).expect("an open socket");
+        let mut server = Handshake::accept(acceptor.config.clone()).expect("a side");
+        let fault = loop {
+            match server.drive(&mut far) {
+                Ok(Step::Waiting) => {}
+                Ok(Step::Done(_)) => panic!("a handshake"),
+                Err(fault) => break fault,
+            }
+        };
+        assert_eq!(fault.kind(), io::ErrorKind::InvalidData, "{fault}");
+        let mut alert = [0; 7];
+        near.read_exact(&mut alert).expect("an alert");
+        assert_eq!(alert[0], 21);
     }
 }

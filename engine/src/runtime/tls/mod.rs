@@ -18,7 +18,7 @@ mod tickets;
 
 pub use self::acceptor::{Acceptor, MinVersion};
 pub use self::buffers::RecordBuffers;
-pub use self::connector::{Connector, Trust};
+pub use self::connector::{Connector, Trust, certificate_fault};
 pub use self::credentials::{Challenge, CredentialFault, Credentials};
 pub use self::session::{HandshakeStep, TlsSession};
 pub use self::stream::Received;
