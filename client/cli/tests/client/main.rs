@@ -146,7 +146,6 @@ fn another_web_server_is_no_node() {
 fn a_wrong_command_line_is_a_usage_error() {
     for arguments in [
         &["test", "ftp://127.0.0.1"][..],
-        &["test", "https://127.0.0.1"],
         &["test"],
         &["test", "http://127.0.0.1", "--min-grade", "E"],
         &["test", "http://127.0.0.1", "-4", "-6"],
