@@ -3,9 +3,10 @@
 #[path = "../src/hot_paths.rs"]
 mod hot_paths;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 
-fn all(criterion: &mut Criterion) {
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
     for path in hot_paths::HOT_PATHS {
         criterion.bench_function(path.name, |bencher| {
             bencher.iter_custom(|times| {
@@ -15,7 +16,5 @@ fn all(criterion: &mut Criterion) {
             });
         });
     }
+    criterion.final_summary();
 }
-
-criterion_group!(benches, all);
-criterion_main!(benches);
