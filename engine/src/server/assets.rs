@@ -159,7 +159,10 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// The page's policy: its own scripts and styles, and connections to `host` at the node's own `ports` and nowhere else.
+/// The page's policy: its own scripts and styles, and connections to `host` at the node's own `ports` and nowhere else. A
+/// policy has no words for an IPv6 address (CSP Level 3, 2.3.1: a host is made of letters, digits and hyphens), and browsers
+/// pass over one that is named: there it allows these ports of every host.
+///
 /// `None` when `host` (without a port; IPv6 in brackets) is neither a name nor an address: it comes from the peer, and
 /// whatever else it is could add a directive of its own.
 #[must_use]
@@ -167,6 +170,7 @@ pub fn content_security_policy(host: &str, ports: &[u16], tls: bool) -> Option<S
     if !is_host(host) {
         return None;
     }
+    let host = if host.starts_with('[') { "*" } else { host };
     let schemes = if tls {
         ["wss", "https"]
     } else {
@@ -309,7 +313,7 @@ mod tests {
             content_security_policy("[::1]", &[8000, 8005], false).as_deref(),
             Some(
                 "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; \
-                 connect-src 'self' ws://[::1]:8000 http://[::1]:8000 ws://[::1]:8005 http://[::1]:8005; \
+                 connect-src 'self' ws://*:8000 http://*:8000 ws://*:8005 http://*:8005; \
                  base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
             )
         );
