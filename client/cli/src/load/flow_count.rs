@@ -1,4 +1,5 @@
-//! How many load flows one direction needs: more while the last addition still paid. Pure; fed with goodput.
+//! How many load flows one direction needs: more while the last addition still paid, and none of one that did not: with both
+//! ways full, flows beyond what fills the line only hold its queues fuller. Pure; fed with goodput.
 
 /// Flows that a direction starts with; one flow may be limited by its window rather than by the line.
 pub const FLOWS_AT_START: u32 = 4;
@@ -20,6 +21,7 @@ pub struct FlowCount {
     flows: u32,
     flows_max: u32,
     goodput_before_mbps: f64,
+    last_addition: u32,
     next_judgement_us: u64,
     is_settled: bool,
 }
@@ -32,6 +34,7 @@ impl FlowCount {
             flows: flows_at_start.min(flows_max).max(1),
             flows_max,
             goodput_before_mbps: 0.0,
+            last_addition: 0,
             next_judgement_us: now_us + JUDGEMENT_INTERVAL_US,
             is_settled: false,
         }
@@ -50,7 +53,8 @@ impl FlowCount {
     }
 
     /// Takes the mean goodput over the last [`JUDGEMENT_WINDOW_US`] in Mbit/s. Returns how many flows to add, 0 for none. The
-    /// count settles at the first addition that did not pay: a second try would read the line's noise as a gain.
+    /// count settles at the first addition that did not pay, without that addition: a second try would read the line's noise
+    /// as a gain.
     pub fn handle_goodput(&mut self, now_us: u64, goodput_mbps: f64) -> u32 {
         if !self.is_due(now_us) {
             return 0;
@@ -59,9 +63,13 @@ impl FlowCount {
         let addition = FLOWS_PER_ADDITION.min(self.flows_max.saturating_sub(self.flows));
         if goodput_mbps >= ENOUGH_MBPS || !did_pay || addition == 0 {
             self.is_settled = true;
+            if !did_pay {
+                self.flows -= self.last_addition;
+            }
             return 0;
         }
         self.goodput_before_mbps = goodput_mbps;
+        self.last_addition = addition;
         self.flows += addition;
         self.next_judgement_us = now_us + JUDGEMENT_INTERVAL_US;
         addition
@@ -82,7 +90,7 @@ mod tests {
         assert_eq!(count.handle_goodput(2 * STEP, 60.0), 2);
         assert_eq!(count.handle_goodput(3 * STEP, 62.0), 0);
         assert_eq!(count.handle_goodput(4 * STEP, 100.0), 0);
-        assert_eq!(count.flows(), 8);
+        assert_eq!(count.flows(), 6);
     }
 
     #[test]

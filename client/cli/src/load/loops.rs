@@ -84,6 +84,8 @@ struct Loads {
 #[derive(Debug)]
 struct Load {
     count: FlowCount,
+    /// Flows that were asked for.
+    wanted: u32,
     open: u32,
     is_over: bool,
 }
@@ -98,6 +100,8 @@ enum Stream {
 #[derive(Debug)]
 struct Flow {
     stretch: usize,
+    /// Its place among the stretch's flows; one beyond those that are needed ends.
+    ordinal: u32,
     direction: Direction,
     end_us: u64,
     is_open: bool,
@@ -173,6 +177,7 @@ impl Loads {
         let count = FlowCount::new(now_us, self.plan.flows_max, reached);
         self.loads[number] = Some(Load {
             count,
+            wanted: 0,
             open: 0,
             is_over: false,
         });
@@ -205,9 +210,15 @@ impl Loads {
         let LoadStretch {
             direction, end_us, ..
         } = self.stretches[stretch];
-        for _ in 0..flows {
+        let Some(load) = &mut self.loads[stretch] else {
+            return;
+        };
+        let first = load.wanted;
+        load.wanted += flows;
+        for ordinal in first..load.wanted {
             self.wanted.push_back(Stream::Flow(Flow {
                 stretch,
+                ordinal,
                 direction,
                 end_us,
                 is_open: false,
@@ -271,6 +282,11 @@ impl Loads {
             return;
         }
         self.lost = Some(why);
+        self.note_closed(flow, now_us);
+    }
+
+    /// A flow has no connection any more, while others of its stretch go on.
+    fn note_closed(&mut self, flow: &Flow, now_us: u64) {
         if let Some(load) = &mut self.loads[flow.stretch]
             && flow.is_open
             && !load.is_over
@@ -278,6 +294,13 @@ impl Loads {
             load.open = load.open.saturating_sub(1);
             self.note_flows(flow.stretch, now_us);
         }
+    }
+
+    /// Whether the line turned out to be full without this flow.
+    fn is_surplus(&self, flow: &Flow) -> bool {
+        self.loads[flow.stretch]
+            .as_ref()
+            .is_some_and(|load| flow.ordinal >= load.count.flows())
     }
 
     /// Counts what a download received since it was last looked at.
@@ -500,7 +523,11 @@ impl Application for Loads {
         match stream {
             Stream::Flow(flow) => {
                 self.count_download(context, flow, now_us);
-                if now_us >= flow.end_us {
+                let is_surplus = self.is_surplus(flow);
+                if is_surplus {
+                    self.note_closed(flow, now_us);
+                }
+                if is_surplus || now_us >= flow.end_us {
                     flow.has_ended = true;
                     // What still waits in the send buffer must not go on filling the queue.
                     context.abort();

@@ -67,6 +67,20 @@ describe("TestRun", () => {
     expect(fake.openWorkers).toBe(0);
   });
 
+  it("loads a line that four flows fill with four, each way", async () => {
+    const { fake, run, outcome } = begin({ isFull: true });
+    await pass(50);
+    await outcome;
+    const loads = fake.workerLogs.filter((log) => log.kind === "download" || log.kind === "upload");
+    const flows = (from: number) =>
+      loads.filter((log) => Math.round((log.started_us ?? 0) / 1e6) === from).reduce((sum, log) => sum + log.flows, 0);
+    expect([flows(5), flows(20), flows(35)]).toEqual([4, 4, 4]);
+    expect(loads.flatMap((log) => log.transports)).toHaveLength(6 + 6 + 4);
+    const counts = (fake.reported[0]?.flows ?? []).map(({ flows: count }) => count);
+    expect(Math.max(...counts)).toBe(6);
+    expect(run.registry.forcedTotal).toBe(0);
+  });
+
   it("starts the bidirectional phase with the flows that the download had reached, beside the upload's", async () => {
     const { fake, outcome } = begin();
     await pass(50);

@@ -31,6 +31,8 @@ export type Behaviour = {
   loadByHttp?: LoadByHttp;
   /** Load workers that do not answer to `end`. */
   isStubborn?: boolean;
+  /** The line carries the same however many flows there are. */
+  isFull?: boolean;
   /** The newest probes stay unanswered. */
   answers?: boolean;
 };
@@ -174,7 +176,8 @@ export class FakeMachinery {
     let timer: ReturnType<typeof setInterval> | undefined;
     let opened: string[] = [];
     const report = () => {
-      const bins: Bin[] = [[binAt(this.now_us), log.flows * BYTES_PER_FLOW_AND_BIN]];
+      const filled = this.behaviour.isFull === true ? 1 : log.flows;
+      const bins: Bin[] = [[binAt(this.now_us), filled * BYTES_PER_FLOW_AND_BIN]];
       tell({ type: "progress", bins, opened, lost: [], backlog_bytes: 7 });
       opened = [];
     };
@@ -191,6 +194,8 @@ export class FakeMachinery {
           log.flows += order.flows.length;
           log.transports.push(...order.flows.map((flow) => flow.transport));
           opened.push(...order.flows.map((flow) => flow.id));
+        } else if (order.type === "close") {
+          log.flows -= 1;
         } else if (this.behaviour.isStubborn !== true) {
           clearInterval(timer);
           setTimeout(() => tell({ type: "ended" }), 5);

@@ -1,4 +1,6 @@
-// How many load flows one direction needs: more while the last addition still paid. Pure; fed with goodput.
+// How many load flows one direction needs: more while the last addition still paid, and none of one that did not: with both
+// ways full, flows beyond what fills the line only hold its queues fuller (six each way on 50/10 Mbit/s with 200 ms: 220 ms
+// where four show 201 and ping under four says 190). Pure; fed with goodput.
 
 import type { Direction } from "../protocol";
 
@@ -24,6 +26,7 @@ export class FlowCount {
   #flows: number;
   readonly #flowsMax: number;
   #goodputBefore = 0;
+  #lastAddition = 0;
   #nextJudgement_us: number;
   #isSettled = false;
   #isFast = false;
@@ -51,22 +54,26 @@ export class FlowCount {
   }
 
   /**
-   * `goodput_mbps` is the mean over the last `JUDGEMENT_WINDOW_US`. Returns how many flows to add, 0 for none.
-   * The count settles at the first addition that did not pay: a second try would read the line's noise as a gain.
+   * `goodput_mbps` is the mean over the last `JUDGEMENT_WINDOW_US`. Returns how many flows to add, 0 for none, or as a
+   * negative number how many to end. The count settles at the first addition that did not pay: a second try would read
+   * the line's noise as a gain.
    */
   handleGoodput(now_us: number, goodput_mbps: number): number {
     if (this.#isSettled || now_us < this.#nextJudgement_us) return 0;
     const didPay = goodput_mbps > this.#goodputBefore * WORTHWHILE_GAIN;
     const addition = Math.min(FLOWS_PER_ADDITION, this.#flowsMax - this.#flows);
     this.#isFast = goodput_mbps >= ENOUGH_MBPS;
-    if (this.#isFast || !didPay || addition === 0) {
-      this.#isSettled = true;
-      return 0;
-    }
+    this.#isSettled = this.#isFast || !didPay || addition === 0;
+    if (this.#isSettled) return didPay ? 0 : this.#change(-this.#lastAddition);
     this.#goodputBefore = goodput_mbps;
-    this.#flows += addition;
+    this.#lastAddition = addition;
     this.#nextJudgement_us = now_us + JUDGEMENT_INTERVAL_US;
-    return addition;
+    return this.#change(addition);
+  }
+
+  #change(flows: number): number {
+    this.#flows += flows;
+    return flows;
   }
 }
 

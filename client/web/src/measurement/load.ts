@@ -31,6 +31,7 @@ export class Load {
   readonly #count: FlowCount;
   readonly #backlogs = new Map<string, number>();
   readonly #connected = new Set<string>();
+  readonly #surplus = new Set<string>();
   #opened = 0;
   #isEnding = false;
 
@@ -62,14 +63,16 @@ export class Load {
     return this.#connected.size;
   }
 
-  /** Opens more flows if the last addition paid. Called often while the load ramps up, and only then. */
+  /** Opens more flows if the last addition paid, or ends it. Called often while the load ramps up, and only then. */
   grow(now_us: number): void {
     const due_us = this.#count.pollTimeout();
     if (due_us === null || now_us < due_us || this.#isEnding) return;
     const { bins, direction } = this.#context;
     const to_us = bins.countedUntil(direction, now_us);
     const goodput_mbps = bins.mean_mbps(direction, to_us - JUDGEMENT_WINDOW_US, to_us);
-    this.#openFlows(this.#count.handleGoodput(now_us, goodput_mbps));
+    const change = this.#count.handleGoodput(now_us, goodput_mbps);
+    if (change > 0) this.#openFlows(change);
+    else this.#closeFlows(-change);
   }
 
   /** Ends all flows and workers, and returns when they are gone from here. */
@@ -85,7 +88,6 @@ export class Load {
   }
 
   #openFlows(count: number): void {
-    if (count === 0) return;
     const { crew, httpFlowsMax, lifetime_ms } = this.#context;
     const batches: FlowOrder[][] = crew.map(() => []);
     for (let index = 0; index < count; index += 1) {
@@ -98,6 +100,19 @@ export class Load {
     }
   }
 
+  /** Ends the newest flows. */
+  #closeFlows(count: number): void {
+    const { crew } = this.#context;
+    for (let closed = 0; closed < count; closed += 1) {
+      this.#opened -= 1;
+      const id = `flow-${this.#opened}`;
+      this.#connected.delete(id);
+      this.#surplus.add(id);
+      crew[this.#opened % crew.length]?.port.post({ type: "close", id });
+    }
+    if (count > 0) this.#context.noteFlows(this.#connected.size);
+  }
+
   #handleProgress(workerId: string, notice: Extract<LoadNotice, { type: "progress" }>): void {
     const { bins, direction, registry } = this.#context;
     bins.add(direction, notice.bins);
@@ -105,7 +120,8 @@ export class Load {
     this.#backlogs.set(workerId, notice.backlog_bytes);
     this.#context.noteBacklog([...this.#backlogs.values()].reduce((sum, backlog_bytes) => sum + backlog_bytes, 0));
     if (notice.opened.length === 0 && notice.lost.length === 0) return;
-    for (const id of notice.opened) this.#connected.add(id);
+    // A flow may have been given up before its connection came about.
+    for (const id of notice.opened) if (!this.#surplus.has(id)) this.#connected.add(id);
     for (const id of notice.lost) this.#connected.delete(id);
     if (!this.#isEnding) this.#context.noteFlows(this.#connected.size);
   }

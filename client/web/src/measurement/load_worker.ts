@@ -71,6 +71,9 @@ export function runLoadWorker(openers: Record<LoadTransport, FlowOpener>): void 
       case "open":
         if (!isEnding) for (const flow of order.flows) open(flow, order.lifetime_ms);
         break;
+      case "close":
+        void registry.end("surplus", [order.id]);
+        break;
       case "end":
         isEnding = true;
         void registry.end("phase_over").then(() => {

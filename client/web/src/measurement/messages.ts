@@ -17,6 +17,7 @@ export type LoadOrder =
       urls: Record<LoadTransport, string>;
     }
   | { type: "open"; flows: FlowOrder[]; lifetime_ms: number }
+  | { type: "close"; id: string }
   | { type: "end" };
 
 /** Load worker → page, at most one each 100 ms and one at the end. */

@@ -14,7 +14,7 @@ export const SWEEP_INTERVAL_MS = 15_000;
 export const END_BOUND_MS = 250;
 
 /** Why a flow was ended. */
-export type EndReason = "finished" | "phase_over" | "stopped" | "orphaned" | "inactive" | "too_old" | "page_hidden";
+export type EndReason = "finished" | "surplus" | "phase_over" | "stopped" | "orphaned" | "inactive" | "too_old" | "page_hidden";
 
 /** What a flow is and how it is ended. */
 export type FlowHandle = {
