@@ -75,7 +75,7 @@ impl LineArguments {
 /// # Errors
 /// When the line can't be made, the node doesn't start, or the command can't be run.
 pub(crate) fn run_command(arguments: LineArguments, command: &[String]) -> Result<ExitCode> {
-    suite::build_daemon()?;
+    suite::build_product()?;
     let line = Line::create(arguments.shape())?;
     let daemon = Daemon::start(Place::Node(&line), &workspace::scratch("line")?)?;
     let code = run_at_home(&line, &daemon, command)?;
@@ -113,7 +113,7 @@ pub(crate) struct RunArguments {
 /// # Errors
 /// When the line can't be made, the node doesn't start, or the command can't be run.
 pub(crate) fn run_on_linklab(arguments: &RunArguments) -> Result<ExitCode> {
-    suite::build_daemon()?;
+    suite::build_product()?;
     let mut line = linklab::Line::create(&arguments.line.spec()?)?;
     arguments.record.begin(&mut line)?;
     let folder = workspace::scratch(&format!("lab-{}", std::process::id()))?;

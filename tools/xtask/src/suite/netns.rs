@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<Counts> {
         println!("skipped: {reason}");
         return Ok(Counts::skip());
     }
-    super::build_daemon()?;
+    super::build_product()?;
     install_page_packages()?;
     let mut verdicts = vec![("the_lab_leaves_nothing_behind", leaves_nothing())];
     let truth = truth::measure(SHAPE)?;
