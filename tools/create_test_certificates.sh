@@ -6,6 +6,10 @@ set -eu
 
 HERE=$(cd "$(dirname "$0")" && pwd)
 PROGRAM=$(command -v bufferbloatd || echo "$HERE/../target/release/bufferbloatd")
+[ -x "$PROGRAM" ] || {
+    echo "$0: $PROGRAM: not there; build it with: cargo build --release" >&2
+    exit 1
+}
 FOLDER=${1:-certificates}
 [ $# -eq 0 ] || shift
 exec "$PROGRAM" make-test-certificate "$FOLDER" "$@"

@@ -19,7 +19,8 @@ fail() {
 }
 
 [ "$(id -u)" -eq 0 ] || fail "must be run as root, for instance with sudo"
-command -v systemctl >/dev/null || fail "there is no systemd here; start bufferbloatd --user NAME by what there is"
+# The program alone is no sign: containers often have it, and another init system.
+[ -d /run/systemd/system ] || fail "systemd does not run here; have what does start: bufferbloatd --user NAME"
 
 if [ "${1:-}" = --uninstall ]; then
     systemctl disable --now $UNIT.service $UNIT.socket 2>/dev/null || true
@@ -33,10 +34,10 @@ fi
 PROGRAM=${1:-$HERE/../target/release/bufferbloatd}
 [ -x "$PROGRAM" ] || fail "$PROGRAM: not there; build it with: cargo build --release"
 
+[ -e "$ETC/config.toml" ] || install -D -m 644 "$HERE/packaging/config.toml" "$ETC/config.toml"
+"$PROGRAM" check-config >/dev/null || fail "$ETC/config.toml has to be put right first"
 install -D -m 755 "$PROGRAM" "$PROGRAMS/bufferbloatd.new"
 mv "$PROGRAMS/bufferbloatd.new" "$PROGRAMS/bufferbloatd"
-[ -e "$ETC/config.toml" ] || install -D -m 644 "$HERE/packaging/config.toml" "$ETC/config.toml"
-"$PROGRAMS/bufferbloatd" check-config >/dev/null || fail "$ETC/config.toml has to be put right first"
 install -D -m 644 "$HERE/packaging/$UNIT.service" "$UNITS/$UNIT.service"
 install -D -m 644 "$HERE/packaging/$UNIT.socket" "$UNITS/$UNIT.socket"
 systemctl daemon-reload

@@ -6,6 +6,10 @@ set -eu
 
 HERE=$(cd "$(dirname "$0")" && pwd)
 PROGRAM=$(command -v bufferbloatd || echo "$HERE/../target/release/bufferbloatd")
+[ -x "$PROGRAM" ] || {
+    echo "$0: $PROGRAM: not there; build it with: cargo build --release" >&2
+    exit 1
+}
 FOLDER=certificates
 case "${1:-}" in
     "" | -*) ;;

@@ -27,7 +27,7 @@ struct Entry {
     is_https: Option<bool>,
 }
 
-/// What the trusted proxies say of the request that `peer` sent.
+/// What the trusted proxies say of the request that `peer` sent: behind the PROXY protocol, whom its header names.
 #[must_use]
 pub fn forwarded(proxies: &Proxies, peer: IpAddr, request: &Request) -> Forwarded {
     let mut found = Forwarded {

@@ -96,8 +96,14 @@ pub(crate) fn upgrade(port: u16, path: &str) -> (u16, TcpStream) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a listener");
     let patience = Some(crate::harness::PATIENCE);
     stream.set_read_timeout(patience).expect("an open socket");
+    let status = upgrade_over(&mut stream, path);
+    (status, stream)
+}
+
+/// The same on a connection that is there already, whatever it runs over.
+pub(crate) fn upgrade_over(stream: &mut (impl Read + Write), path: &str) -> u16 {
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     stream
@@ -114,7 +120,7 @@ pub(crate) fn upgrade(port: u16, path: &str) -> (u16, TcpStream) {
         .split(' ')
         .nth(1)
         .and_then(|status| status.parse().ok());
-    (status.expect("a status"), stream)
+    status.expect("a status")
 }
 
 /// The first WebSocket frame that arrives: its opcode and its payload.

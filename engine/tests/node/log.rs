@@ -21,6 +21,19 @@ fn admit(port: u16) -> (String, String) {
     (text("test_id"), format!("Bearer {}", text("token")))
 }
 
+/// Has a test begin and end, and waits until the log tells of it.
+fn see_a_test_end(node: &Node) {
+    let before = node.log_lines(ENDED).len();
+    let (test, token) = admit(node.main_port);
+    let path = format!("/api/tests/{test}");
+    let authorization = [("Authorization", token.as_str())];
+    let answer = send(node.main_port, ("DELETE", &path), &authorization, "");
+    assert_eq!(answer.status, 200);
+    eventually("the line is there", PATIENCE, || {
+        node.log_lines(ENDED).len() > before
+    });
+}
+
 /// Five seconds of baseline and ten of download with 20 ms more, 20 probes a second.
 fn samples() -> Value {
     let probe = |number: u64| {
@@ -108,24 +121,15 @@ fn text<'a>(line: &'a Value, field: &str) -> &'a str {
 fn an_address_is_logged_as_far_as_the_operator_asked() {
     for (how, address) in [("truncated", "127.0.0.0"), ("full", "127.0.0.1")] {
         let node = Node::start(&["--log-addresses", how]);
-        let (test, token) = admit(node.main_port);
-        let path = format!("/api/tests/{test}");
-        send(
-            node.main_port,
-            ("DELETE", &path),
-            &[("Authorization", &token)],
-            "",
-        );
-        eventually("the line is there", PATIENCE, || {
-            !node.log_lines(ENDED).is_empty()
-        });
+        see_a_test_end(&node);
         assert_eq!(text(&node.log_lines(ENDED)[0], "address"), address);
     }
 }
 
 #[test]
 fn signals_turn_the_log_of_every_process_up_and_down() {
-    let node = Node::start(&[]);
+    // One loop: what happens on an earlier connection is logged before what a later one brings.
+    let node = Node::start(&["--loops", "1"]);
     let closed = "connection closed";
     let is_logged = |port: u16, role: &str| {
         get(port, "/health");
@@ -141,12 +145,11 @@ fn signals_turn_the_log_of_every_process_up_and_down() {
     eventually("the supervisor has heard it", PATIENCE, || {
         node.log_lines("log level set").len() == 2
     });
-    // A tick later every process has, too.
+    // A tick later main has, too: the end of a test is told still, the ends of the connections before it no more.
     eventually("it says less", PATIENCE, || {
-        std::thread::sleep(Duration::from_millis(300));
         let before = node.log_lines(closed).len();
         get(node.main_port, "/health");
-        std::thread::sleep(Duration::from_millis(300));
+        see_a_test_end(&node);
         node.log_lines(closed).len() == before
     });
     let children = node.children();
@@ -174,21 +177,27 @@ fn a_log_that_nobody_reads_stops_nothing_and_its_lines_are_counted() {
         .and_then(|(address, _)| address.rsplit(':').next())
         .and_then(|port| port.parse::<u16>().ok())
         .expect("a port");
-    let dropped = || {
+    let dropped = |process: &str| {
         let metrics = get(port, "/metrics").body;
-        let line = metrics.lines().find_map(|line| {
-            line.strip_prefix("bufferbloatd_log_lines_dropped_total{process=\"main\"} ")
-        });
+        let name = format!("bufferbloatd_log_lines_dropped_total{{process=\"{process}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
         line.and_then(|count| count.parse::<u64>().ok())
             .expect("a counter")
     };
-    assert_eq!(dropped(), 0);
+    assert_eq!((dropped("main"), dropped("supervisor")), (0, 0));
     // One line for each connection that ends: the pipe is full, then the queue, and then lines are dropped.
     eventually("lines are dropped", 2 * PATIENCE, || {
         for _ in 0..500 {
             assert_eq!(get(port, "/ping").status, 200);
         }
-        dropped() > 0
+        dropped("main") > 0
+    });
+    // And at least one for each time that it reads the configuration again.
+    eventually("the supervisor's, too", 2 * PATIENCE, || {
+        for _ in 0..10_000 {
+            send_signal(supervisor.id(), libc::SIGHUP).expect("may signal its own child");
+        }
+        dropped("supervisor") > 0
     });
     assert_eq!(get(port, "/health").json()["status"], "ok");
     send_signal(supervisor.id(), libc::SIGTERM).expect("may signal its own child");

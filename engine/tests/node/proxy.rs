@@ -44,11 +44,13 @@ fn open(port: u16) -> TcpStream {
 /// One request behind the header `before`, in pieces of `piece` bytes: the whole answer, empty where there is none.
 fn ask(port: u16, before: &[u8], request: &str, piece: usize) -> String {
     let mut stream = open(port);
+    stream.set_nodelay(true).expect("an open socket");
     for piece in [before, request.as_bytes()].concat().chunks(piece) {
         // A node that has had enough closes.
         if stream.write_all(piece).is_err() {
             break;
         }
+        // Gives the node a chance to read a small one by itself; nothing depends on whether it does.
         if piece.len() < 20 {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -59,8 +61,13 @@ fn ask(port: u16, before: &[u8], request: &str, piece: usize) -> String {
 }
 
 fn request(method: &str, path: &str, body: &str) -> String {
+    request_with("", method, path, body)
+}
+
+/// The same with more fields, each with its end of line.
+fn request_with(fields: &str, method: &str, path: &str, body: &str) -> String {
     format!(
-        "{method} {path} HTTP/1.1\r\nHost: node.example\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: node.example\r\nConnection: close\r\n{fields}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -122,6 +129,30 @@ fn the_proxys_header_says_whose_connection_it_is_on_every_port() {
             "2001:db8:0:2::1"
         ]
     );
+}
+
+#[test]
+fn behind_the_header_a_field_is_believed_of_a_client_that_is_itself_a_trusted_proxy() {
+    let mut arguments = WITH_HEADER.to_vec();
+    arguments.extend(["--log-addresses", "full"]);
+    let mut node = Node::start(&arguments);
+    let fields = "Forwarded: for=198.51.100.1;proto=https\r\n";
+    let request = request_with(fields, "POST", "/api/tests", &admission());
+    for (client, scheme) in [("192.0.2.1:1", "ws"), ("127.0.0.9:1", "wss")] {
+        let answer = ask(node.main_port, &header(client), &request, usize::MAX);
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer:?}");
+        let ping = format!("\"{scheme}://node.example:{}/ws/ping\"", node.ping_port);
+        assert!(answer.contains(&ping), "{answer:?}");
+    }
+    node.signal(libc::SIGTERM);
+    node.wait(PATIENCE);
+    let lines = node.log_lines("test ended");
+    let mut addresses: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["address"].as_str())
+        .collect();
+    addresses.sort_unstable();
+    assert_eq!(addresses, ["192.0.2.1", "198.51.100.1"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use engine::runtime::sys::process::send_signal;
 /// Main, ping, and two for each of the four profiles.
 const CHILDREN: usize = 10;
 
-use crate::harness::{Node, PATIENCE, daemon, eventually, is_alive, is_listening};
+use crate::harness::{Node, PATIENCE, eventually, is_alive, is_listening};
 
 #[test]
 fn each_role_has_a_process_of_its_own_and_ps_tells_which() {
@@ -155,26 +155,6 @@ fn the_ports_file_tells_programs_where_to_go_while_the_node_runs() {
     node.signal(libc::SIGTERM);
     node.wait(Duration::from_secs(6));
     assert!(!path.exists());
-}
-
-#[test]
-fn a_log_that_nobody_reads_stops_nothing() {
-    use std::process::Stdio;
-    // Nobody reads standard error: the pipe is full after 64 KiB, about a thousand lines.
-    let mut command = daemon(&["--port", "0", "--ping-port", "0", "--log-level", "trace"]);
-    let mut supervisor = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    let mut stdout = std::io::BufReader::new(supervisor.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
-    let pid = supervisor.id();
-    for _ in 0..2_000 {
-        send_signal(pid, libc::SIGHUP).unwrap();
-        std::thread::sleep(Duration::from_micros(500));
-    }
-    send_signal(pid, libc::SIGTERM).unwrap();
-    eventually("it stops all the same", Duration::from_secs(8), || {
-        supervisor.try_wait().unwrap().is_some()
-    });
 }
 
 #[test]

@@ -252,30 +252,13 @@ fn whoever_comes_by_http_is_sent_to_https_and_told_to_stay() {
     assert!(body.contains("\"https://localhost/download\""), "{body}");
 }
 
-/// The head of a WebSocket's handshake, and everything that came with it.
-fn open_web_socket(stream: &mut Stream, path: &str) {
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream
-        .write_all(request.as_bytes())
-        .expect("an open socket");
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).expect("a head");
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101"));
-}
-
 #[test]
 fn web_sockets_frame_and_echo_and_keys_change_in_the_middle() {
     let authority = Authority::new();
     let node = start(&authority, &[]);
     let mut stream = connect(&authority.any_client(), node.main_port).expect("a handshake");
-    open_web_socket(&mut stream, "/ws/bulk-download?bytes=6553700");
+    let status = http::upgrade_over(&mut stream, "/ws/bulk-download?bytes=6553700");
+    assert_eq!(status, 101);
     for frame in 0..100 {
         if frame % 10 == 5 {
             stream.conn.refresh_traffic_keys().expect("TLS 1.3");
@@ -292,7 +275,7 @@ fn web_sockets_frame_and_echo_and_keys_change_in_the_middle() {
     assert_eq!(rest, [0x82, 100]);
 
     let mut probe = connect(&authority.any_client(), node.ping_port).expect("a handshake");
-    open_web_socket(&mut probe, "/ws/ping");
+    assert_eq!(http::upgrade_over(&mut probe, "/ws/ping"), 101);
     let mut message = [0_u8; 22];
     message[0] = 0x82;
     message[1] = 0x80 | 16;

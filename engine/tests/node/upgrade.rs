@@ -7,37 +7,51 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::harness::{Node, PATIENCE, daemon, eventually};
 
-/// A client that asks for `/ping` on a connection of its own each time, until it is told to stop; how often it was answered.
+/// A client that asks for `/ping` on a connection of its own each time, until it is told to stop.
 /// A refused or reset connection is a panic of its thread.
 struct Customer {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<u32>,
+    answers: Arc<AtomicU32>,
+    thread: JoinHandle<()>,
 }
 
 impl Customer {
     fn of(port: u16) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
+        let answers = Arc::new(AtomicU32::new(0));
+        let (told, counted) = (Arc::clone(&stop), Arc::clone(&answers));
         let thread = std::thread::spawn(move || {
-            let mut answers = 0;
             while !told.load(Ordering::Relaxed) {
                 ask(port);
-                answers += 1;
+                counted.fetch_add(1, Ordering::Relaxed);
             }
-            answers
         });
-        Self { stop, thread }
+        Self {
+            stop,
+            answers,
+            thread,
+        }
     }
 
-    fn answers(self) -> u32 {
+    /// Waits until some more of its requests were answered.
+    fn go_on(&self) {
+        let answers = || self.answers.load(Ordering::Relaxed);
+        let before = answers();
+        eventually("the customer is served", PATIENCE, || {
+            assert!(!self.thread.is_finished(), "the customer was refused");
+            answers() >= before + 10
+        });
+    }
+
+    fn leave(self) {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("nobody was refused")
+        self.thread.join().expect("nobody was refused");
     }
 }
 
@@ -56,18 +70,15 @@ fn an_upgrade_refuses_nobody_and_keeps_process_and_ports() {
     let mut node = Node::start(&[]);
     let before = node.children();
     let customers = [node.main_port, node.ping_port].map(Customer::of);
+    customers.iter().for_each(Customer::go_on);
     for times in 2..=3 {
         node.signal(libc::SIGRTMIN());
         eventually("the next version is ready", PATIENCE, || {
             node.times_ready("main") == times && node.times_ready("ping") == times
         });
-        std::thread::sleep(Duration::from_millis(50));
+        customers.iter().for_each(Customer::go_on);
     }
-    for customer in customers {
-        let answers = customer.answers();
-        assert!(answers > 20, "{answers}");
-        println!("{answers} answers");
-    }
+    customers.into_iter().for_each(Customer::leave);
     let after = node.children();
     assert_eq!(after.len(), before.len());
     assert!(after.iter().all(|child| !before.contains(child)));
@@ -154,14 +165,14 @@ fn a_socket_of_the_service_manager_outlives_the_node_and_refuses_nobody() {
     );
     let customer = Customer::of(port);
     for _ in 0..2 {
-        std::thread::sleep(Duration::from_millis(100));
+        customer.go_on();
         engine::runtime::sys::process::send_signal(node.id(), libc::SIGTERM).unwrap();
         node.wait().unwrap();
         node = start_with_socket(&listener, &arguments);
         wait_until_ready(&mut node);
     }
-    let answers = customer.answers();
-    assert!(answers > 10, "{answers}");
+    customer.go_on();
+    customer.leave();
     engine::runtime::sys::process::send_signal(node.id(), libc::SIGTERM).unwrap();
     assert_eq!(node.wait().unwrap().code(), Some(0));
 }

@@ -1,10 +1,13 @@
-//! A line on the command line: a catalogue's line or a file's, with single properties changed.
+//! A line on the command line: a catalogue's line or a file's, with single properties changed; and what is written of it.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result};
+use crate::line::Line;
 use crate::spec::{DirectionSpec, LineSpec, QueueSpec};
 
 /// The lines that have a name.
@@ -142,6 +145,50 @@ fn named(name: &str) -> Result<LineSpec> {
     let text =
         std::fs::read_to_string(name).map_err(|error| Error::Spec(format!("{name}: {error}")))?;
     LineSpec::from_toml(&text).map_err(|error| Error::Spec(format!("{name}: {error}")))
+}
+
+/// What is written of a line.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RecordArguments {
+    /// Where to write the true queueing delay of each 100 ms, as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Where to write what the line did altogether, as JSON
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+}
+
+impl RecordArguments {
+    /// Begins the CSV file where one is wanted; [`Line::finish`] completes it.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn begin(&self, line: &mut Line) -> Result<()> {
+        let Some(path) = &self.csv else {
+            return Ok(());
+        };
+        line.record(BufWriter::new(File::create(path).map_err(refused(path))?))
+    }
+
+    /// Writes what the line has done so far, where that is wanted.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn summarize(&self, line: &Line) -> Result<()> {
+        let Some(path) = &self.summary else {
+            return Ok(());
+        };
+        let summary = serde_json::json!({
+            "line": line.spec(),
+            "is_realtime": line.is_realtime(),
+            "statistics": line.statistics()?,
+        });
+        std::fs::write(path, format!("{summary:#}\n")).map_err(refused(path))
+    }
+}
+
+fn refused(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |error| Error::refused(&path.display().to_string(), error)
 }
 
 #[cfg(test)]

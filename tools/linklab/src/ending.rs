@@ -118,6 +118,25 @@ pub fn remove_namespace(name: &str) {
         .status();
 }
 
+/// Removes the namespaces of processes that were killed before they could: those whose names are `prefix` and the id of a
+/// process that is no more.
+pub fn remove_leftovers(prefix: &str) {
+    let Ok(listed) = Command::new("ip").args(["netns", "list"]).output() else {
+        return;
+    };
+    for name in String::from_utf8_lossy(&listed.stdout)
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+    {
+        let owner = name
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()) {
+            remove_namespace(name);
+        }
+    }
+}
+
 /// The process id as the system calls take it; zero and what doesn't fit name no process.
 pub fn pid(id: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(id).ok()?)

@@ -33,7 +33,7 @@ mod record;
 mod spec;
 mod statistics;
 
-pub use arguments::LineArguments;
+pub use arguments::{LineArguments, RecordArguments};
 pub use error::{Error, Result};
 pub use line::{
     HOME_ADDRESS, HOME_ADDRESS_V6, Line, Mark, NODE_ADDRESS, NODE_ADDRESS_V6, obstacle,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::device::{Device, NAME};
+use crate::ending;
 use crate::error::Result;
-use crate::namespace::{self, Namespace, remove_leftovers};
+use crate::namespace::{self, Namespace};
 use crate::pump::{Direction, Parts};
 use crate::record::Record;
 use crate::spec::LineSpec;
@@ -54,7 +55,7 @@ impl Line {
     /// When the specification describes no line, or with what the system refused. It needs root.
     pub fn create(spec: &LineSpec) -> Result<Self> {
         let [down, up] = spec.link_configs()?;
-        remove_leftovers();
+        ending::remove_leftovers(namespace::PREFIX);
         let number = LINES.fetch_add(1, Ordering::Relaxed);
         let home = Namespace::create(number, "home")?;
         let node = Namespace::create(number, "node")?;

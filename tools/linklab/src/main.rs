@@ -1,15 +1,12 @@
 //! `linklab`: runs programs at the two ends of an emulated access line.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use linklab::ending::{Ending, end_everything_on_signals};
-use linklab::{Line, LineArguments, check};
+use linklab::{Line, LineArguments, RecordArguments, check};
 
 #[derive(Parser)]
 #[command(
@@ -48,16 +45,6 @@ enum Command {
         #[command(flatten)]
         line: LineArguments,
     },
-}
-
-#[derive(clap::Args)]
-struct RecordArguments {
-    /// Where to write the true queueing delay of each 100 ms, as CSV
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-    /// Where to write what the line did altogether, as JSON
-    #[arg(long, value_name = "FILE")]
-    summary: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -107,10 +94,7 @@ fn run_command(
     if !line.is_realtime() {
         eprintln!("The system refused SCHED_FIFO: other programs can make packets late.");
     }
-    if let Some(file) = &record.csv {
-        let csv = File::create(file).with_context(|| file.display().to_string())?;
-        line.record(BufWriter::new(csv))?;
-    }
+    record.begin(&mut line)?;
     let _far = far
         .map(|words| {
             let mut far = line.at_node("sh");
@@ -129,15 +113,7 @@ fn run_command(
         .env("LINKLAB_FAR_V6", linklab::NODE_ADDRESS_V6)
         .status()
         .with_context(|| format!("{program} could not be run"))?;
-    if let Some(file) = &record.summary {
-        let summary = serde_json::json!({
-            "line": line.spec(),
-            "is_realtime": line.is_realtime(),
-            "statistics": line.statistics()?,
-        });
-        std::fs::write(file, serde_json::to_string_pretty(&summary)? + "\n")
-            .with_context(|| file.display().to_string())?;
-    }
+    record.summarize(&line)?;
     line.finish()?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.unwrap_or(1)))

@@ -11,7 +11,7 @@ use crate::ending::{self, Ending, Ends};
 use crate::error::{Error, Result};
 
 /// Begins the name of every namespace of this crate; the maker's process id follows.
-const PREFIX: &str = "linklab-";
+pub(crate) const PREFIX: &str = "linklab-";
 
 /// A namespace that exists until it is dropped.
 #[derive(Debug)]
@@ -75,24 +75,6 @@ impl Namespace {
         match entered {
             Ok(result) => result.map_err(|error| Error::refused(&path, error)),
             Err(panic) => std::panic::resume_unwind(panic),
-        }
-    }
-}
-
-/// Removes the namespaces of processes that were killed before they could.
-pub(crate) fn remove_leftovers() {
-    let Ok(listed) = Command::new("ip").args(["netns", "list"]).output() else {
-        return;
-    };
-    for name in String::from_utf8_lossy(&listed.stdout)
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-    {
-        let owner = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()) {
-            ending::remove_namespace(name);
         }
     }
 }

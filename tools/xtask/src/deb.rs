@@ -96,7 +96,8 @@ pub(crate) fn build() -> Result<PathBuf> {
         Duration::from_secs(20),
     )?;
     let architecture = architecture.trim();
-    let control = control(architecture, &glibc_version(&daemon)?, size_kib(&stage)?);
+    let glibc = glibc_version(&[&daemon, &client])?;
+    let control = control(architecture, &glibc, size_kib(&stage)?);
     write(&stage.join("DEBIAN/control"), &control)?;
     let version = env!("CARGO_PKG_VERSION");
     let package = workspace::target().join(format!("{PACKAGE}_{version}_{architecture}.deb"));
@@ -126,10 +127,13 @@ fn control(architecture: &str, glibc: &str, size_kib: u64) -> String {
     )
 }
 
-/// The newest symbol version that the daemon needs of the C library, as its file names them.
-fn glibc_version(daemon: &Path) -> Result<String> {
+/// The newest symbol version that the programs need of the C library, as their files name them.
+fn glibc_version(programs: &[&Path]) -> Result<String> {
     const PREFIX: &[u8] = b"GLIBC_2.";
-    let bytes = fs::read(daemon)?;
+    let mut bytes = Vec::new();
+    for program in programs {
+        bytes.extend(fs::read(program)?);
+    }
     let newest = bytes
         .windows(PREFIX.len() + 4)
         .filter_map(|window| window.strip_prefix(PREFIX))
@@ -142,7 +146,7 @@ fn glibc_version(daemon: &Path) -> Result<String> {
             digits.parse::<u32>().ok()
         })
         .max()
-        .context("the daemon names no version of the C library")?;
+        .context("the programs name no version of the C library")?;
     Ok(format!("2.{newest}"))
 }
 

@@ -49,7 +49,7 @@ struct Spread {
 /// # Errors
 /// When the daemon, a download or a probe fails.
 pub(crate) fn measure() -> Result<Vec<Isolation>> {
-    suite::build_daemon()?;
+    suite::build_product()?;
     let cores = std::thread::available_parallelism()?.get();
     let mut comparisons = Vec::new();
     if cores > 1 {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::settings::Setting;
+use super::setting::Setting;
 use super::sources::{Given, Source};
 
 /// One fault.

@@ -9,7 +9,8 @@ use protocol::profile::Profile;
 use super::error::{ConfigError, ConfigErrors};
 use super::profiles::{self, RolePorts};
 use super::proxies::networks;
-use super::settings::{Key, Setting};
+use super::setting::Setting;
+use super::settings::Key;
 use super::sources::{Given, GivenProfiles, Source, Sources};
 use super::{
     Bounded, Config, CorsOrigins, ForwardedField, Limits, Listen, LogAddresses, LogFormat,

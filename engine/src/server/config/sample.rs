@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::settings::{Kind, SETTINGS, Setting};
+use super::setting::{Kind, Setting};
+use super::settings::SETTINGS;
 
 /// Columns of the comments.
 const WIDTH: usize = 112;

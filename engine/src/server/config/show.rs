@@ -6,7 +6,7 @@ use protocol::profile::ProfileDefinition;
 use serde::Serialize;
 
 use super::load::Loaded;
-use super::settings::{Kind, Setting};
+use super::setting::{Kind, Setting};
 use super::sources::{Given, Source};
 
 /// TOML with a comment behind each value: where it comes from.

@@ -6,7 +6,8 @@ use std::path::Path;
 use protocol::profile::ProfileDefinition;
 
 use super::error::ConfigError;
-use super::settings::{Key, Kind, SETTINGS, Setting};
+use super::setting::{Kind, Setting};
+use super::settings::{Key, SETTINGS};
 use crate::server::os_error;
 
 /// The array of tables that profiles are written in.

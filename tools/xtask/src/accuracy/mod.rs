@@ -21,7 +21,6 @@ use linklab::Line;
 use crate::{suite, workspace};
 use matrix::Case;
 use record::{Instrument, Record, Results};
-use subject::Conditions;
 use watch::Watch;
 
 /// The file of runs.
@@ -181,14 +180,9 @@ fn one(job: &Job) -> Result<Record> {
         let watching = scope.spawn(|| watch.run(&line));
         let record = match job.instrument {
             Instrument::Truth => truth::measure(&job.case, &line, &watch, &folder),
-            Instrument::Page | Instrument::Client => subject::measure(
-                &job.case,
-                job.instrument,
-                &line,
-                &watch,
-                &folder,
-                &Conditions::default(),
-            ),
+            Instrument::Page | Instrument::Client => {
+                subject::measure(&job.case, job.instrument, &line, &watch, &folder)
+            }
         };
         watch.end();
         match watching.join() {

@@ -24,13 +24,6 @@ const GRADED_S: [(&str, f64, f64); 3] = [
     ("bidirectional", 36.5, 40.0),
 ];
 
-/// What a scenario changes about the programs.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Conditions {
-    /// Environment of the page's runner.
-    pub(crate) page_environment: Vec<(&'static str, &'static str)>,
-}
-
 /// Runs one test.
 ///
 /// # Errors
@@ -41,10 +34,9 @@ pub(crate) fn measure(
     line: &Line,
     watch: &Watch,
     folder: &Path,
-    conditions: &Conditions,
 ) -> Result<Record> {
     let daemon = Daemon::start(Place::Node(line), folder)?;
-    let report = test(case, instrument, line, &daemon, folder, conditions)?;
+    let report = test(case, instrument, line, &daemon, folder)?;
     daemon.stop()?;
     record(case, instrument, watch, &report)
 }
@@ -56,7 +48,6 @@ fn test(
     line: &Line,
     daemon: &Daemon,
     folder: &Path,
-    conditions: &Conditions,
 ) -> Result<Value> {
     let url = if case.is_ipv6 {
         daemon
@@ -67,11 +58,7 @@ fn test(
     };
     match instrument {
         Instrument::Truth => bail!("the truth is no subject"),
-        Instrument::Page => {
-            let mut node = line.at_home("node");
-            node.envs(conditions.page_environment.iter().copied());
-            page::run_test(node, &url, folder)
-        }
+        Instrument::Page => page::run_test(line.at_home("node"), &url, folder),
         Instrument::Client => {
             let program = workspace::target().join("release/bufferbloat");
             let mut command = line.at_home(&program.to_string_lossy());

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result};
 
 use crate::ending::{self, Ending, Ends};
-use crate::process::{output, quiet};
+use crate::process::quiet;
 
 /// The home's address; RFC 2544 sets this network aside for benchmarks.
 pub(crate) const HOME_ADDRESS: &str = "198.18.0.1";
@@ -61,7 +61,7 @@ impl Line {
     /// # Errors
     /// Names the command that the system refused, with its complaint.
     pub(crate) fn create(shape: LineShape) -> Result<Self> {
-        remove_leftovers();
+        ending::remove_leftovers(PREFIX);
         let number = LINES.fetch_add(1, Ordering::Relaxed);
         let home = Namespace::create(number, "home")?;
         let middle = Namespace::create(number, "line")?;
@@ -157,25 +157,5 @@ impl Namespace {
         self.run(&format!(
             "tc qdisc add dev {device} root tbf rate {rate_mbps}mbit burst {burst} limit {limit}"
         ))
-    }
-}
-
-/// Removes the namespaces of chores that were killed before they could.
-fn remove_leftovers() {
-    let listed = output(
-        Command::new("ip").args(["netns", "list"]),
-        std::time::Duration::from_secs(10),
-    );
-    for name in listed
-        .unwrap_or_default()
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-    {
-        let owner = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()) {
-            ending::remove_namespace(name);
-        }
     }
 }

@@ -75,9 +75,16 @@ impl LineArguments {
 /// # Errors
 /// When the line can't be made, the node doesn't start, or the command can't be run.
 pub(crate) fn run_command(arguments: LineArguments, command: &[String]) -> Result<ExitCode> {
-    suite::build_daemon()?;
+    suite::build_product()?;
     let line = Line::create(arguments.shape())?;
     let daemon = Daemon::start(Place::Node(&line), &workspace::scratch("line")?)?;
+    let code = run_at_home(&line, &daemon, command)?;
+    daemon.stop()?;
+    Ok(code)
+}
+
+/// Runs a command at the home end, with the node's address in its environment; the exit code is the command's.
+fn run_at_home(line: &dyn TwoEnds, daemon: &Daemon, command: &[String]) -> Result<ExitCode> {
     let (program, words) = command.split_first().context("no command was given")?;
     let status = line
         .at_home(program)
@@ -86,7 +93,6 @@ pub(crate) fn run_command(arguments: LineArguments, command: &[String]) -> Resul
         .status()
         .with_context(|| format!("{program} could not be run"))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    daemon.stop()?;
     Ok(ExitCode::from(code.unwrap_or(1)))
 }
 
@@ -95,12 +101,8 @@ pub(crate) fn run_command(arguments: LineArguments, command: &[String]) -> Resul
 pub(crate) struct RunArguments {
     #[command(flatten)]
     line: linklab::LineArguments,
-    /// Where to write the true queueing delay of each 100 ms, as CSV
-    #[arg(long, value_name = "FILE")]
-    csv: Option<std::path::PathBuf>,
-    /// Where to write what the line did altogether, as JSON
-    #[arg(long, value_name = "FILE")]
-    summary: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    record: linklab::RecordArguments,
     /// The command to run at the home end; BUFFERBLOAT_URL holds the node's address
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -111,50 +113,14 @@ pub(crate) struct RunArguments {
 /// # Errors
 /// When the line can't be made, the node doesn't start, or the command can't be run.
 pub(crate) fn run_on_linklab(arguments: &RunArguments) -> Result<ExitCode> {
-    suite::build_daemon()?;
+    suite::build_product()?;
     let mut line = linklab::Line::create(&arguments.line.spec()?)?;
-    if let Some(file) = &arguments.csv {
-        let csv = std::fs::File::create(file).with_context(|| file.display().to_string())?;
-        line.record(std::io::BufWriter::new(csv))?;
-    }
+    arguments.record.begin(&mut line)?;
     let folder = workspace::scratch(&format!("lab-{}", std::process::id()))?;
     let daemon = Daemon::start(Place::Node(&line), &folder)?;
-    let (program, words) = arguments
-        .command
-        .split_first()
-        .context("no command was given")?;
-    let status = line
-        .at_home(program)
-        .args(words)
-        .env("BUFFERBLOAT_URL", daemon.url())
-        .status()
-        .with_context(|| format!("{program} could not be run"))?;
-    let statistics = line.statistics()?;
+    let code = run_at_home(&line, &daemon, &arguments.command)?;
+    arguments.record.summarize(&line)?;
     daemon.stop()?;
-    if let Some(file) = &arguments.summary {
-        let summary = serde_json::json!({
-            "line": line.spec(),
-            "is_realtime": line.is_realtime(),
-            "statistics": statistics,
-        });
-        std::fs::write(file, serde_json::to_string_pretty(&summary)? + "\n")
-            .with_context(|| file.display().to_string())?;
-    }
     line.finish()?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(ExitCode::from(code.unwrap_or(1)))
-}
-
-/// Why the lab can't be used here; `None` when it can.
-#[must_use]
-pub(crate) fn obstacle() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("network namespaces need root; run it with sudo".into());
-    }
-    let name = format!("bbl-{}-try", std::process::id());
-    let tried = crate::process::quiet(Command::new("ip").args(["netns", "add", &name]));
-    crate::ending::remove_namespace(&name);
-    tried
-        .err()
-        .map(|error| format!("this machine refuses network namespaces: {error:#}"))
+    Ok(code)
 }

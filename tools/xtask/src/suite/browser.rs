@@ -12,7 +12,7 @@ pub(crate) fn run() -> Result<Counts> {
     if let Some(counts) = prerequisites::stand_in_without(&["chromium", "node", "npm"]) {
         return Ok(counts);
     }
-    super::build_daemon()?;
+    super::build_product()?;
     install_page_packages()?;
     let folder = workspace::scratch("browser")?;
     let daemon = Daemon::start(Place::Loopback, &folder)?;

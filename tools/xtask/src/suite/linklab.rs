@@ -13,7 +13,7 @@ use super::prerequisites;
 use super::step::{BUILD_LIMIT, cargo};
 use crate::ending;
 use crate::lab::line::{Line, LineShape, NODE_ADDRESS};
-use crate::lab::{self, TwoEnds, truth};
+use crate::lab::{TwoEnds, truth};
 use crate::process::{Group, output};
 use crate::third_party::check::{Verdict, report};
 
@@ -37,7 +37,7 @@ pub(crate) fn run() -> Result<Counts> {
     if let Some(counts) = prerequisites::stand_in_without(&needs) {
         return Ok(counts);
     }
-    if let Some(reason) = lab::obstacle() {
+    if let Some(reason) = linklab::obstacle() {
         println!("skipped: {reason}");
         return Ok(Counts::skip());
     }

@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<Counts> {
             return Ok(prerequisites::missing());
         }
     };
-    super::build_daemon()?;
+    super::build_product()?;
     let folder = workspace::scratch("metrics")?;
     let daemon = Daemon::start(Place::Loopback, &folder)?;
     let packaging = workspace::root().join("tools/packaging");

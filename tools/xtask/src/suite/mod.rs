@@ -25,26 +25,15 @@ use step::{STEPS, Step};
 
 use crate::process::output;
 
-/// Builds the daemon as users get it, so that a chore never runs an old one. Standard output stays the chore's own.
-///
-/// # Errors
-/// When it doesn't build.
-pub(crate) fn build_daemon() -> Result<()> {
-    output(&mut step::release_build_command(), step::BUILD_LIMIT)
-        .map(drop)
-        .context("the daemon doesn't build")
-}
-
-/// Builds the daemon and the terminal client as users get them.
+/// Builds the daemon and the terminal client as users get them, so that a chore never runs old ones. Standard output stays
+/// the chore's own.
 ///
 /// # Errors
 /// When one doesn't build.
 pub(crate) fn build_product() -> Result<()> {
-    build_daemon()?;
-    let mut client = step::cargo(&["build", "--locked", "--release", "--package", "bufferbloat"]);
-    output(&mut client, step::BUILD_LIMIT)
+    output(&mut step::release_build_command(), step::BUILD_LIMIT)
         .map(drop)
-        .context("the client doesn't build")
+        .context("the daemon and the client don't build")
 }
 
 /// Runs the steps (all, or the named ones), printing as it goes; fails when anything failed.

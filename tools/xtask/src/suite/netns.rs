@@ -6,7 +6,7 @@ use super::count::Counts;
 use super::prerequisites;
 use super::step::install_page_packages;
 use crate::lab::line::{Line, LineShape};
-use crate::lab::{self, page, truth};
+use crate::lab::{page, truth};
 use crate::third_party::check::{Verdict, report};
 
 /// The line that the product is proven on.
@@ -24,11 +24,11 @@ pub(crate) fn run() -> Result<Counts> {
     if let Some(counts) = prerequisites::stand_in_without(&needs) {
         return Ok(counts);
     }
-    if let Some(reason) = lab::obstacle() {
+    if let Some(reason) = linklab::obstacle() {
         println!("skipped: {reason}");
         return Ok(Counts::skip());
     }
-    super::build_daemon()?;
+    super::build_product()?;
     install_page_packages()?;
     let mut verdicts = vec![("the_lab_leaves_nothing_behind", leaves_nothing())];
     let truth = truth::measure(SHAPE)?;

@@ -55,7 +55,8 @@ fn package() -> Result<()> {
     )?;
     for line in [
         "-rwxr-xr-x root/root",
-        "./usr/bin/bufferbloatd",
+        "./usr/bin/bufferbloatd\n",
+        "./usr/bin/bufferbloat\n",
         "./etc/libreqos-bufferbloat/config.toml",
         "./usr/lib/systemd/system/libreqos-bufferbloat.service",
     ] {

@@ -13,7 +13,7 @@ pub(crate) fn run() -> Result<Counts> {
     ]) {
         return Ok(counts);
     }
-    super::build_daemon()?;
+    super::build_product()?;
     let folder = workspace::scratch("programs")?;
     let daemon = Daemon::start(Place::Loopback, &folder)?;
     third_party::run(daemon, folder)
