@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::hpack::{encode_field, encode_status};
 use super::window::{ReceiveWindow, SendWindow};
 use crate::connection::{BodySink, CloseReason, Event, Patience, ResponseBody, WrongState};
-use crate::http1::{BodyLength, Fault, Method, Request, ResponseHead};
+use crate::http1::{BodyLength, Fault, Method, Request, ResponseHead, Source};
 use crate::time::Instant;
 
 /// Fields of a response that only HTTP/1 has (RFC 9113, section 8.2.2).
@@ -91,22 +91,6 @@ pub(super) enum Body {
     Bytes { source: Source, sent: usize },
     /// Filler; `None` is without an end.
     Filler { remaining: Option<u64> },
-}
-
-/// Where the bytes of a body are.
-#[derive(Debug)]
-pub(super) enum Source {
-    Static(&'static [u8]),
-    Owned(Vec<u8>),
-}
-
-impl Source {
-    pub(super) fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Static(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
-        }
-    }
 }
 
 impl Stream {
