@@ -39,7 +39,7 @@ impl RecordBuffers {
         }
     }
 
-    /// Keeps input: mostly the beginning of one record, for which many idle connections may have to wait.
+    /// Keeps input: mostly the beginning of one record, whose rest many a connection awaits at the same time.
     pub(super) fn keep_unopened(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut kept = if bytes.len() <= RECORD_BYTES_MAX {
             vector(&mut self.small, RECORD_BYTES_MAX)
