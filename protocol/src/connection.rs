@@ -5,6 +5,7 @@
 //! drains [`Connection::poll_transmit`], [`Connection::poll_filler`] and [`Connection::poll_event`] until none yields.
 
 pub(crate) mod buffers;
+pub(crate) mod end;
 mod streams;
 
 pub use streams::StreamId;

@@ -10,6 +10,8 @@ use protocol::http1::{BodyLength, ResponseHead};
 use protocol::http2::HTTP2_STRIDE_BYTES;
 use protocol::time::Instant;
 
+use super::{check_end, expire};
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// Blocks that a request may have: GET and POST of `/`, in literals, static entries and the table.
@@ -204,15 +206,7 @@ impl Http2Driver {
 
     fn pass_time(&mut self, time: Duration) {
         self.now = self.now + time;
-        let deadline = self.connection.poll_timeout();
-        if deadline.is_some_and(|deadline| deadline <= self.now) {
-            self.connection.handle_timeout(self.now);
-            let next = self.connection.poll_timeout();
-            assert!(
-                next.is_none_or(|next| next > self.now),
-                "a deadline that does not go away"
-            );
-        }
+        expire(&mut self.connection, self.now);
     }
 
     /// What an application and a driver may do at any moment, in turn or out of turn.
@@ -292,17 +286,7 @@ impl Http2Driver {
         let connection = &mut self.connection;
         assert!(connection.queued_transmit_bytes() <= 300_000);
         assert!(self.open.len() <= protocol::limits::HTTP2_STREAMS_MAX);
-        assert_eq!(
-            connection.wants_close(),
-            self.is_over,
-            "the end is told when it comes"
-        );
-        if self.is_over {
-            assert_eq!(connection.receive(), Receive::Paused);
-            assert_eq!(connection.poll_timeout(), None);
-            assert_eq!(connection.poll_filler(), None);
-            assert_eq!(connection.queued_transmit_bytes(), 0);
-        }
+        check_end(connection, self.is_over);
     }
 
     /// Whatever happened, silence ends it.
@@ -312,7 +296,7 @@ impl Http2Driver {
                 break;
             };
             self.now = self.now.max(deadline);
-            self.connection.handle_timeout(self.now);
+            expire(&mut self.connection, self.now);
             self.settle();
             self.check();
         }

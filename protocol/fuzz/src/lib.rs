@@ -81,12 +81,7 @@ impl Driver {
                 break;
             };
             self.now = self.now.max(deadline);
-            self.connection.handle_timeout(self.now);
-            let next = self.connection.poll_timeout();
-            assert!(
-                next.is_none_or(|next| next > self.now),
-                "a deadline that does not go away"
-            );
+            expire(&mut self.connection, self.now);
             self.settle();
             self.check();
         }
@@ -133,18 +128,7 @@ impl Driver {
 
     fn pass_time(&mut self, time: Duration) {
         self.now = self.now + time;
-        if self
-            .connection
-            .poll_timeout()
-            .is_some_and(|deadline| deadline <= self.now)
-        {
-            self.connection.handle_timeout(self.now);
-            let next = self.connection.poll_timeout();
-            assert!(
-                next.is_none_or(|next| next > self.now),
-                "a deadline that does not go away"
-            );
-        }
+        expire(&mut self.connection, self.now);
     }
 
     /// What an application may do at any moment, in turn or out of turn.
@@ -267,22 +251,39 @@ impl Driver {
             connection.queued_transmit_bytes()
                 <= TRANSMIT_BUFFER_BYTES_MAX + RECEIVE_BUFFER_BYTES_MAX
         );
-        assert_eq!(
-            connection.wants_close(),
-            self.is_over,
-            "the end is told when it comes"
-        );
-        if self.is_over {
-            assert_eq!(connection.receive(), Receive::Paused);
-            assert_eq!(connection.poll_timeout(), None);
-            assert_eq!(connection.poll_filler(), None);
-            assert_eq!(connection.queued_transmit_bytes(), 0);
-        }
+        check_end(connection, self.is_over);
         // An upgrade begins a new count.
         if !connection.is_websocket() {
             assert!(connection.received_payload_bytes() >= self.received_bytes);
             self.received_bytes = connection.received_payload_bytes();
         }
+    }
+}
+
+/// Handles a deadline that has come; it must go away.
+fn expire(connection: &mut Connection, now: Instant) {
+    let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+    if is_due(connection.poll_timeout()) {
+        connection.handle_timeout(now);
+        assert!(
+            !is_due(connection.poll_timeout()),
+            "a deadline that does not go away"
+        );
+    }
+}
+
+/// A connection says that it is over exactly once the application was told, and does nothing more.
+fn check_end(connection: &mut Connection, is_over: bool) {
+    assert_eq!(
+        connection.wants_close(),
+        is_over,
+        "the end is told when it comes"
+    );
+    if is_over {
+        assert_eq!(connection.receive(), Receive::Paused);
+        assert_eq!(connection.poll_timeout(), None);
+        assert_eq!(connection.poll_filler(), None);
+        assert_eq!(connection.queued_transmit_bytes(), 0);
     }
 }
 

@@ -15,6 +15,7 @@ use super::request::{Method, RequestHead};
 use super::response::Response;
 use super::upgrade::UpgradeParts;
 use crate::connection::buffers::{Inbox, Outbox};
+use crate::connection::end::Closed;
 use crate::connection::{
     BinarySink, BodySink, CloseReason, Filler, Patience, ProtocolError, RequestBody,
     WebSocketOptions, WrongState,
@@ -67,10 +68,7 @@ enum Phase {
     /// 101 came: the rest of the input is a WebSocket's.
     Upgraded,
     /// Over.
-    Closed {
-        reason: CloseReason,
-        is_reported: bool,
-    },
+    Closed(Closed),
 }
 
 /// A WebSocket that was asked for.
@@ -215,7 +213,7 @@ impl Client {
             Phase::Idle => self.end(CloseReason::Finished),
             Phase::Head { .. } | Phase::Body { .. } => self.keep_alive = false,
             Phase::Answered => self.end(CloseReason::Finished),
-            Phase::Upgraded | Phase::Closed { .. } => {}
+            Phase::Upgraded | Phase::Closed(_) => {}
         }
     }
 
@@ -260,7 +258,7 @@ impl Client {
                     self.end(CloseReason::PeerVanished);
                 }
             }
-            Phase::Upgraded | Phase::Closed { .. } => {}
+            Phase::Upgraded | Phase::Closed(_) => {}
         }
     }
 
@@ -277,7 +275,7 @@ impl Client {
                 Phase::Head { .. } => self.advance_head(rest),
                 Phase::Body { .. } => self.advance_body(rest),
                 Phase::Upgraded => Ok(0),
-                Phase::Closed { .. } => return bytes.len(),
+                Phase::Closed(_) => return bytes.len(),
             };
             match step {
                 Ok(0) => return used,
@@ -370,22 +368,16 @@ impl Client {
             self.phase = Phase::Answered;
         } else {
             // A server that refused before it had the whole request does not want the rest.
-            self.phase = Phase::Closed {
-                reason: CloseReason::Finished,
-                is_reported: false,
-            };
+            self.phase = Phase::Closed(Closed::new(CloseReason::Finished));
             self.drop_output();
         }
     }
 
     fn end(&mut self, reason: CloseReason) {
-        if matches!(self.phase, Phase::Closed { .. }) {
+        if matches!(self.phase, Phase::Closed(_)) {
             return;
         }
-        self.phase = Phase::Closed {
-            reason,
-            is_reported: false,
-        };
+        self.phase = Phase::Closed(Closed::new(reason));
         self.collected = Vec::new();
         self.drop_output();
     }

@@ -23,5 +23,6 @@ pub use response::{Response, ResponseHead};
 pub(crate) use client::Client;
 pub(crate) use fields::Span;
 pub(crate) use head::{RequestParts, assemble_request, is_token};
+pub(crate) use output::Source;
 pub(crate) use server::Server;
 pub(crate) use upgrade::UpgradeParts;

@@ -17,13 +17,13 @@ pub(super) enum Output {
 
 /// Where the bytes of a body are.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Static(&'static [u8]),
     Owned(Vec<u8>),
 }
 
 impl Source {
-    pub(super) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Static(bytes) => bytes,
             Self::Owned(bytes) => bytes,

@@ -20,6 +20,7 @@ use super::request::{BodyLength, Method, Request, Version};
 use super::response::ResponseHead;
 use super::upgrade::UpgradeParts;
 use crate::connection::buffers::{Inbox, Outbox};
+use crate::connection::end::End;
 use crate::connection::{
     BodySink, CloseReason, Filler, Patience, ResponseBody, WebSocketOptions, WrongState,
 };
@@ -91,22 +92,6 @@ struct Exchange {
     response_done: bool,
 }
 
-/// How far the connection's end is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// Not in sight.
-    Open,
-    /// When all output is written.
-    Flushing { reason: CloseReason, lingers: bool },
-    /// When the peer closes, or at `until`.
-    Lingering { reason: CloseReason, until: Instant },
-    /// Here.
-    Closed {
-        reason: CloseReason,
-        is_reported: bool,
-    },
-}
-
 impl Server {
     pub(crate) fn new(now: Instant, patience: Patience) -> Self {
         Self {
@@ -161,9 +146,9 @@ impl Server {
         self.note_use(now);
         self.saw_eof = true;
         match self.end {
-            End::Lingering { reason, .. } => self.closed(reason),
+            End::Lingering { reason, .. } => self.end.close(reason),
             End::Open => self.run(),
-            End::Flushing { .. } | End::Closed { .. } => {}
+            End::Flushing { .. } | End::Closed(_) => {}
         }
     }
 

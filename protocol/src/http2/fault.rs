@@ -136,3 +136,40 @@ impl Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{
+        HTTP_HEAD_TIMEOUT, HTTP2_CONTINUATIONS_MAX, HTTP2_FRAME_BYTES_MAX,
+        HTTP2_HEADER_BLOCK_BYTES_MAX, HTTP2_SETTINGS_TIMEOUT, HTTP2_STREAMS_MAX,
+    };
+
+    #[test]
+    fn a_message_names_the_bound_as_it_is() {
+        let seconds = |timeout: std::time::Duration| format!("within {} s", timeout.as_secs());
+        for (fault, bound) in [
+            (
+                Fault::FrameTooLarge,
+                format!("{HTTP2_FRAME_BYTES_MAX} bytes"),
+            ),
+            (
+                Fault::HeaderBlockTooLarge,
+                format!("{HTTP2_HEADER_BLOCK_BYTES_MAX} bytes"),
+            ),
+            // HEADERS is one more.
+            (
+                Fault::HeaderBlockTooLarge,
+                format!("{} frames", HTTP2_CONTINUATIONS_MAX + 1),
+            ),
+            (
+                Fault::TooManyStreams,
+                format!("{HTTP2_STREAMS_MAX} streams"),
+            ),
+            (Fault::FrameTimeout, seconds(HTTP_HEAD_TIMEOUT)),
+            (Fault::SettingsTimeout, seconds(HTTP2_SETTINGS_TIMEOUT)),
+        ] {
+            assert!(fault.message().contains(&bound), "{fault:?}: {bound}");
+        }
+    }
+}

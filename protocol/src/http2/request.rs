@@ -4,14 +4,18 @@ use super::hpack::ENTRY_OVERHEAD_BYTES;
 use crate::http1::{self, Fault, Request, RequestParts, Span};
 use crate::limits::{HTTP_FIELDS_MAX, HTTP_HEAD_BYTES_MAX};
 
-/// Fields that speak of a connection, which HTTP/2 does not have (section 8.2.2).
-const CONNECTION_FIELDS: [&[u8]; 5] = [
-    b"connection",
-    b"keep-alive",
-    b"proxy-connection",
-    b"transfer-encoding",
-    b"upgrade",
-];
+/// Whether a field speaks of a connection, which only HTTP/1 does (section 8.2.2).
+pub(super) fn is_connection_field(name: &[u8]) -> bool {
+    [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+    ]
+    .iter()
+    .any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+}
 
 /// Collects the fields of one block.
 #[derive(Debug, Default)]
@@ -55,7 +59,7 @@ impl FieldList {
             return;
         } else {
             self.is_malformed |= !is_name(name)
-                || CONNECTION_FIELDS.contains(&name)
+                || is_connection_field(name)
                 || name == b"te" && value != b"trailers";
             self.keep(name)
         };

@@ -19,6 +19,7 @@ use super::settings::{PeerSettings, write_greeting};
 use super::streams::Streams;
 use super::window::{INITIAL_WINDOW_BYTES, ReceiveWindow, SendWindow};
 use crate::connection::buffers::{Inbox, Outbox};
+use crate::connection::end::End;
 use crate::connection::{CloseReason, Connection, Event, Patience, ProtocolError, StreamId};
 use crate::limits::{
     HTTP2_CONTROL_FRAMES_MAX, HTTP2_CONTROL_FRAMES_PER_S, HTTP2_ENDED_STREAMS_KEPT,
@@ -104,22 +105,6 @@ enum Sending {
     Short { stream: u32, remaining: u64 },
 }
 
-/// How far the connection's end is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// Not in sight.
-    Open,
-    /// When all output is written.
-    Flushing { reason: CloseReason },
-    /// When the peer closes, or at `until`.
-    Lingering { reason: CloseReason, until: Instant },
-    /// Here.
-    Closed {
-        reason: CloseReason,
-        is_reported: bool,
-    },
-}
-
 impl Server {
     pub(crate) fn new(now: Instant, patience: Patience) -> Self {
         let mut outbox = Outbox::new(patience);
@@ -188,7 +173,7 @@ impl Server {
         self.note_use(now);
         self.saw_eof = true;
         match self.end {
-            End::Lingering { reason, .. } => self.closed(reason),
+            End::Lingering { reason, .. } => self.end.close(reason),
             End::Open => {
                 self.run();
                 if self.end == End::Open {
@@ -200,7 +185,7 @@ impl Server {
                     });
                 }
             }
-            End::Flushing { .. } | End::Closed { .. } => {}
+            End::Flushing { .. } | End::Closed(_) => {}
         }
     }
 

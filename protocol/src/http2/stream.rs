@@ -8,19 +8,11 @@
 use std::time::Duration;
 
 use super::hpack::{encode_field, encode_status};
+use super::request::is_connection_field;
 use super::window::{ReceiveWindow, SendWindow};
 use crate::connection::{BodySink, CloseReason, Event, Patience, ResponseBody, WrongState};
-use crate::http1::{BodyLength, Fault, Method, Request, ResponseHead};
+use crate::http1::{BodyLength, Fault, Method, Request, ResponseHead, Source};
 use crate::time::Instant;
-
-/// Fields of a response that only HTTP/1 has (RFC 9113, section 8.2.2).
-const CONNECTION_FIELDS: [&str; 5] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// See the module.
 #[derive(Debug)]
@@ -91,22 +83,6 @@ pub(super) enum Body {
     Bytes { source: Source, sent: usize },
     /// Filler; `None` is without an end.
     Filler { remaining: Option<u64> },
-}
-
-/// Where the bytes of a body are.
-#[derive(Debug)]
-pub(super) enum Source {
-    Static(&'static [u8]),
-    Owned(Vec<u8>),
-}
-
-impl Source {
-    pub(super) fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Static(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
-        }
-    }
 }
 
 impl Stream {
@@ -279,10 +255,7 @@ impl Stream {
         let mut block = Vec::new();
         encode_status(&mut block, status);
         for (name, value) in &head.fields {
-            if !CONNECTION_FIELDS
-                .iter()
-                .any(|field| name.eq_ignore_ascii_case(field))
-            {
+            if !is_connection_field(name.as_bytes()) {
                 encode_field(&mut block, name, value);
             }
         }

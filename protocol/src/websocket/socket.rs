@@ -13,6 +13,7 @@ use super::frame::{
 };
 use super::message::Assembler;
 use crate::connection::buffers::{Inbox, Outbox, room_in};
+use crate::connection::end::Closed;
 use crate::connection::{BinarySink, CloseReason, Filler, FillerLayout, MessageKind, SendError};
 use crate::http1::UpgradeParts;
 use crate::limits::{
@@ -87,10 +88,7 @@ enum End {
         reason: CloseReason,
         until: Option<Instant>,
     },
-    Closed {
-        reason: CloseReason,
-        is_reported: bool,
-    },
+    Closed(Closed),
 }
 
 /// The payload of a control frame.
@@ -407,7 +405,7 @@ impl WebSocket {
                     reason: CloseReason::Local(code),
                 };
             }
-            End::Flushing { .. } | End::Failing { .. } | End::Closed { .. } => {}
+            End::Flushing { .. } | End::Failing { .. } | End::Closed(_) => {}
         }
         self.advance_end();
     }

@@ -98,13 +98,15 @@ impl<S> Driver<S> {
         let Some(connection) = connection else {
             return;
         };
+        // There is nothing left to abort: a stream ends alone.
+        let mut is_aborted = false;
         let mut context = Context {
             now,
             received_at: self.received_at,
             peer: self.peer,
             connection,
             transport: &mut self.transport,
-            is_aborted: &mut self.is_aborted,
+            is_aborted: &mut is_aborted,
         };
         application.handle_stream_closed(&mut context, exchange.session, reason);
     }

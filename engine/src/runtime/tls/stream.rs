@@ -14,8 +14,7 @@ use rustls::ProtocolVersion;
 use super::buffers::{RecordBuffers, SEALED_BYTES_MAX};
 use super::handshake::Keys;
 use super::record::{
-    ContentType, OVERHEAD_BYTES_MAX, PLAINTEXT_BYTES_MAX, RECORD_BYTES_MAX, RecordFault, RecordKey,
-    record_length,
+    ContentType, OVERHEAD_BYTES_MAX, PLAINTEXT_BYTES_MAX, RecordFault, RecordKey, record_length,
 };
 
 const CLOSE_NOTIFY: [u8; 2] = [1, 0];
@@ -205,7 +204,7 @@ impl TlsStream {
             }
         };
         if written < sealed.len() {
-            buffers.keep(&mut self.unwritten, &sealed[written..]);
+            buffers.keep_unwritten(&mut self.unwritten, &sealed[written..]);
         }
         Ok(())
     }
@@ -289,11 +288,9 @@ impl TlsStream {
         received.is_end |= self.has_peer_closed;
         received.opened_bytes = start;
         let rest = if self.has_peer_closed { end } else { start };
-        self.unopened.clear();
-        if rest == end {
-            buffers.give_back(std::mem::take(&mut self.unopened));
-        } else {
-            buffers.keep(&mut self.unopened, &input[rest..end]);
+        buffers.give_back(std::mem::take(&mut self.unopened));
+        if rest < end {
+            self.unopened = buffers.keep_unopened(&input[rest..end]);
         }
         Ok(received)
     }
@@ -412,6 +409,3 @@ impl TlsStream {
         )
     }
 }
-
-// What is kept of a read fits before the next one.
-const _: () = assert!(RECORD_BYTES_MAX < 128 * 1024);

@@ -25,16 +25,14 @@ impl Client {
             release(&mut self.collected);
             return Some(Event::BodyComplete { bytes, elapsed });
         }
-        if let Phase::Closed {
-            reason,
-            is_reported,
-        } = &mut self.phase
-            && !*is_reported
-        {
-            *is_reported = true;
-            return Some(Event::Closed(*reason));
+        match &mut self.phase {
+            Phase::Closed(closed) => closed.report(),
+            Phase::Idle
+            | Phase::Head { .. }
+            | Phase::Body { .. }
+            | Phase::Answered
+            | Phase::Upgraded => None,
         }
-        None
     }
 
     pub(crate) fn receive(&self) -> Receive {
@@ -57,13 +55,13 @@ impl Client {
             | Phase::Body { .. }
             | Phase::Answered
             | Phase::Upgraded
-            | Phase::Closed { .. } => Receive::Paused,
+            | Phase::Closed(_) => Receive::Paused,
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let reading = match &self.phase {
-            Phase::Closed { .. } => return None,
+            Phase::Closed(_) => return None,
             Phase::Idle => Some(self.active_at + HTTP_KEEP_ALIVE_TIMEOUT),
             Phase::Head { .. } | Phase::Body { .. } | Phase::Answered => {
                 Some(self.active_at + self.outbox.patience().inactivity)
@@ -98,7 +96,7 @@ impl Client {
             | Phase::Body { .. }
             | Phase::Answered
             | Phase::Upgraded
-            | Phase::Closed { .. } => {}
+            | Phase::Closed(_) => {}
         }
         if self.holds_idle_memory() && has_passed(now, self.used_at, BUFFER_RELEASE_TIMEOUT) {
             self.inbox.release();
@@ -117,7 +115,7 @@ impl Client {
     }
 
     pub(crate) const fn wants_close(&self) -> bool {
-        matches!(self.phase, Phase::Closed { .. })
+        matches!(self.phase, Phase::Closed(_))
     }
 
     pub(crate) const fn received_bytes(&self) -> u64 {

@@ -1,7 +1,8 @@
 //! A server connection's end and its deadlines, and what its driver asks of it.
 
-use super::{End, Input, Server};
+use super::{Input, Server};
 use crate::connection::buffers::{earlier, has_passed, is_large, release};
+use crate::connection::end::End;
 use crate::connection::{BodySink, CloseReason, Event, Receive};
 use crate::http1::fault::Fault;
 use crate::http1::fields::write_field;
@@ -10,7 +11,7 @@ use crate::http1::request::Method;
 use crate::http1::response::ResponseHead;
 use crate::limits::{
     BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, HTTP_FIRST_REQUEST_GRACE, HTTP_HEAD_TIMEOUT,
-    HTTP_KEEP_ALIVE_TIMEOUT, HTTP_LINGER_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES,
+    HTTP_KEEP_ALIVE_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES,
 };
 use crate::time::Instant;
 
@@ -76,17 +77,8 @@ impl Server {
     }
 
     pub(super) fn advance_end(&mut self) {
-        if let End::Flushing { reason, lingers } = self.end
-            && self.outbox.is_drained()
-        {
-            if lingers && !self.saw_eof {
-                self.end = End::Lingering {
-                    reason,
-                    until: self.now + HTTP_LINGER_TIMEOUT,
-                };
-            } else {
-                self.closed(reason);
-            }
+        if self.outbox.is_drained() {
+            self.end.advance(self.now, self.saw_eof);
         }
     }
 
@@ -95,16 +87,7 @@ impl Server {
         self.finish(reason, false);
         self.outbox.abandon();
         self.output = Output::Done;
-        self.closed(reason);
-    }
-
-    pub(super) fn closed(&mut self, reason: CloseReason) {
-        if !matches!(self.end, End::Closed { .. }) {
-            self.end = End::Closed {
-                reason,
-                is_reported: false,
-            };
-        }
+        self.end.close(reason);
     }
 
     /// The peer sends no more, and all it sent was looked at as far as the application's pace allows.
@@ -151,32 +134,12 @@ impl Server {
         if let Some(request) = self.request.take() {
             return Some(Event::Request(request));
         }
-        if let End::Closed {
-            reason,
-            is_reported: false,
-        } = self.end
-        {
-            self.end = End::Closed {
-                reason,
-                is_reported: true,
-            };
-            return Some(Event::Closed(reason));
-        }
-        None
+        self.end.report()
     }
 
     pub(crate) fn receive(&self) -> Receive {
-        match self.end {
-            End::Flushing { lingers: true, .. } | End::Lingering { .. } if !self.saw_eof => {
-                return Receive::Discard {
-                    remaining: u64::MAX,
-                };
-            }
-            End::Flushing { .. } | End::Lingering { .. } | End::Closed { .. } => {
-                return Receive::Paused;
-            }
-            End::Open if self.saw_eof => return Receive::Paused,
-            End::Open => {}
+        if let Some(receive) = self.end.receive(self.saw_eof) {
+            return receive;
         }
         match &self.input {
             Input::Body {
@@ -209,7 +172,7 @@ impl Server {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let reading = match self.end {
-            End::Closed { .. } => return None,
+            End::Closed(_) => return None,
             End::Lingering { until, .. } => Some(until),
             End::Flushing { .. } => None,
             End::Open => self.reading_deadline(),
@@ -242,16 +205,16 @@ impl Server {
         self.now = now;
         if let Some(deadline) = self.outbox.stall_deadline(!self.output.is_done())
             && now >= deadline
-            && !matches!(self.end, End::Closed { .. })
+            && !self.end.is_closed()
         {
             self.give_up(CloseReason::WriteStalled);
         }
         match self.end {
-            End::Lingering { reason, until } if now >= until => self.closed(reason),
+            End::Lingering { reason, until } if now >= until => self.end.close(reason),
             End::Open if self.reading_deadline().is_some_and(|at| now >= at) => {
                 self.reading_timed_out();
             }
-            End::Open | End::Flushing { .. } | End::Lingering { .. } | End::Closed { .. } => {}
+            End::Open | End::Flushing { .. } | End::Lingering { .. } | End::Closed(_) => {}
         }
         if self.holds_idle_memory() && has_passed(now, self.used_at, BUFFER_RELEASE_TIMEOUT) {
             self.inbox.release();
@@ -287,7 +250,7 @@ impl Server {
     }
 
     pub(crate) const fn wants_close(&self) -> bool {
-        matches!(self.end, End::Closed { .. })
+        self.end.is_closed()
     }
 
     pub(crate) const fn wants_shutdown(&self) -> bool {

@@ -1,14 +1,15 @@
 //! An HTTP/2 connection's end and its deadlines, and what its driver asks of it.
 
-use super::{End, Reading, Server};
+use super::{Reading, Server};
 use crate::connection::buffers::{earlier, has_passed};
+use crate::connection::end::End;
 use crate::connection::{CloseReason, Event, ProtocolError, Receive};
 use crate::http2::fault::{ErrorCode, Fault};
 use crate::http2::frame::{write_go_away, write_reset};
 use crate::http2::stream::Stream;
 use crate::limits::{
     BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, HTTP_HEAD_TIMEOUT, HTTP_KEEP_ALIVE_TIMEOUT,
-    HTTP_LINGER_TIMEOUT, HTTP2_SETTINGS_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES,
+    HTTP2_SETTINGS_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, TRANSMIT_PIECE_BYTES,
 };
 use crate::time::Instant;
 
@@ -31,7 +32,10 @@ impl Server {
 
     /// Ends the connection once all that was queued is written.
     fn finish(&mut self, reason: CloseReason) {
-        self.end = End::Flushing { reason };
+        self.end = End::Flushing {
+            reason,
+            lingers: true,
+        };
         self.inbox.clear();
         self.block = None;
         for stream in self.streams.iter_mut() {
@@ -41,19 +45,8 @@ impl Server {
     }
 
     pub(super) fn advance_end(&mut self) {
-        if let End::Flushing { reason } = self.end
-            && self.outbox.is_drained()
-            && self.sending.is_none()
-        {
-            // The peer may be sending, and a reset would destroy what it was told.
-            if self.saw_eof {
-                self.closed(reason);
-            } else {
-                self.end = End::Lingering {
-                    reason,
-                    until: self.now + HTTP_LINGER_TIMEOUT,
-                };
-            }
+        if self.outbox.is_drained() && self.sending.is_none() {
+            self.end.advance(self.now, self.saw_eof);
         }
     }
 
@@ -62,16 +55,7 @@ impl Server {
         self.finish(reason);
         self.outbox.abandon();
         self.sending = None;
-        self.closed(reason);
-    }
-
-    pub(super) fn closed(&mut self, reason: CloseReason) {
-        if !matches!(self.end, End::Closed { .. }) {
-            self.end = End::Closed {
-                reason,
-                is_reported: false,
-            };
-        }
+        self.end.close(reason);
     }
 
     /// Lets no further stream in, and ends when those that are open have ended. Filler without an end is stopped by
@@ -100,32 +84,12 @@ impl Server {
 
     pub(crate) fn poll_event(&mut self, scratch: &mut Vec<u8>) -> Option<Event> {
         scratch.clear();
-        if let End::Closed {
-            reason,
-            is_reported: false,
-        } = self.end
-        {
-            self.end = End::Closed {
-                reason,
-                is_reported: true,
-            };
-            return Some(Event::Closed(reason));
-        }
-        None
+        self.end.report()
     }
 
     pub(crate) fn receive(&self) -> Receive {
-        match self.end {
-            End::Flushing { .. } | End::Lingering { .. } if !self.saw_eof => {
-                return Receive::Discard {
-                    remaining: u64::MAX,
-                };
-            }
-            End::Flushing { .. } | End::Lingering { .. } | End::Closed { .. } => {
-                return Receive::Paused;
-            }
-            End::Open if self.saw_eof => return Receive::Paused,
-            End::Open => {}
+        if let Some(receive) = self.end.receive(self.saw_eof) {
+            return receive;
         }
         if let Reading::Data {
             stream, payload, ..
@@ -148,7 +112,7 @@ impl Server {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let deadline = match self.end {
-            End::Closed { .. } => return None,
+            End::Closed(_) => return None,
             End::Lingering { until, .. } => Some(until),
             End::Flushing { .. } => None,
             End::Open => earlier(
@@ -199,11 +163,11 @@ impl Server {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         let stall = self.outbox.stall_deadline(self.sending.is_some());
-        if stall.is_some_and(|at| now >= at) && !matches!(self.end, End::Closed { .. }) {
+        if stall.is_some_and(|at| now >= at) && !self.end.is_closed() {
             self.give_up(CloseReason::WriteStalled);
         }
         match self.end {
-            End::Lingering { reason, until } if now >= until => self.closed(reason),
+            End::Lingering { reason, until } if now >= until => self.end.close(reason),
             End::Open => {
                 if let Some((at, end)) = self.reading_deadline()
                     && now >= at
@@ -213,7 +177,7 @@ impl Server {
                     self.time_streams_out();
                 }
             }
-            End::Lingering { .. } | End::Flushing { .. } | End::Closed { .. } => {}
+            End::Lingering { .. } | End::Flushing { .. } | End::Closed(_) => {}
         }
         if self.holds_idle_memory() && has_passed(now, self.used_at, BUFFER_RELEASE_TIMEOUT) {
             self.inbox.release();
@@ -270,7 +234,7 @@ impl Server {
     }
 
     pub(crate) const fn wants_close(&self) -> bool {
-        matches!(self.end, End::Closed { .. })
+        self.end.is_closed()
     }
 
     pub(crate) const fn wants_shutdown(&self) -> bool {

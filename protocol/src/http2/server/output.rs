@@ -1,8 +1,9 @@
 //! What is sent, and in which order: frames about the connection, then heads and small bodies, then filler. Filler is
 //! described: whole frames of one layout while windows and lengths allow, else a header and so much payload.
 
-use super::{End, Sending, Server};
+use super::{Sending, Server};
 use crate::connection::buffers::room_in;
+use crate::connection::end::End;
 use crate::connection::{Filler, FillerLayout};
 use crate::http2::fault::ErrorCode;
 use crate::http2::filler::{HTTP2_FRAME_PAYLOAD_BYTES, HTTP2_STRIDE_BYTES, payload_before};

@@ -3,6 +3,7 @@
 use super::super::frame::{HEADER_BYTES_MAX, MASK_BYTES, Role};
 use super::{End, Reading, Waiting, WebSocket};
 use crate::connection::buffers::{earlier, has_passed};
+use crate::connection::end::Closed;
 use crate::connection::{CloseReason, Event, ProtocolError, Receive};
 use crate::limits::{
     BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, RECEIVE_BUFFER_BYTES_MAX, WEBSOCKET_CLOSE_TIMEOUT,
@@ -57,7 +58,7 @@ impl WebSocket {
                     until: Some(deadline),
                 };
             }
-            End::Open | End::AwaitingPeer { .. } | End::Failing { .. } | End::Closed { .. } => {}
+            End::Open | End::AwaitingPeer { .. } | End::Failing { .. } | End::Closed(_) => {}
         }
     }
 
@@ -79,11 +80,8 @@ impl WebSocket {
     }
 
     pub(super) fn closed(&mut self, reason: CloseReason) {
-        if !matches!(self.end, End::Closed { .. }) {
-            self.end = End::Closed {
-                reason,
-                is_reported: false,
-            };
+        if !self.wants_close() {
+            self.end = End::Closed(Closed::new(reason));
         }
     }
 
@@ -110,18 +108,12 @@ impl WebSocket {
         if std::mem::take(&mut self.filler_sent) {
             return Some(Event::FillerSent);
         }
-        if let End::Closed {
-            reason,
-            is_reported: false,
-        } = self.end
-        {
-            self.end = End::Closed {
-                reason,
-                is_reported: true,
-            };
-            return Some(Event::Closed(reason));
+        match &mut self.end {
+            End::Closed(closed) => closed.report(),
+            End::Open | End::AwaitingPeer { .. } | End::Flushing { .. } | End::Failing { .. } => {
+                None
+            }
         }
-        None
     }
 
     pub(crate) fn receive(&self) -> Receive {
@@ -132,7 +124,7 @@ impl WebSocket {
                     remaining: u64::MAX,
                 };
             }
-            End::Flushing { .. } | End::Closed { .. } => return Receive::Paused,
+            End::Flushing { .. } | End::Closed(_) => return Receive::Paused,
             End::Open | End::AwaitingPeer { .. } => {}
         }
         if let Reading::Payload { header, position } = self.reading
@@ -158,7 +150,7 @@ impl WebSocket {
             End::Open => Some(self.active_at + self.outbox.patience().inactivity),
             End::AwaitingPeer { until, .. } | End::Failing { until, .. } => until,
             End::Flushing { .. } => None,
-            End::Closed { .. } => return None,
+            End::Closed(_) => return None,
         };
         let stall = self.outbox.stall_deadline(self.filler.is_some());
         let buffers = self
@@ -174,7 +166,7 @@ impl WebSocket {
             .stall_deadline(self.filler.is_some())
             .is_some_and(|deadline| now >= deadline);
         match self.end {
-            End::Closed { .. } => {}
+            End::Closed(_) => {}
             _ if is_stalled => self.give_up(CloseReason::WriteStalled),
             End::AwaitingPeer {
                 until: Some(until), ..
@@ -226,7 +218,7 @@ impl WebSocket {
     }
 
     pub(crate) const fn wants_close(&self) -> bool {
-        matches!(self.end, End::Closed { .. })
+        matches!(self.end, End::Closed(_))
     }
 
     pub(crate) const fn wants_shutdown(&self) -> bool {
