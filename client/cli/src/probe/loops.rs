@@ -124,7 +124,7 @@ pub struct AnsweredProbe {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn spawn(
+pub(super) fn spawn(
     routes: ProbeRoutes,
     orders: Receiver<ProbeOrder>,
     notices: Sender<ProbeNotice>,
