@@ -1,6 +1,7 @@
 //! The probes alone, without a test and without load.
 
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
@@ -55,15 +56,24 @@ pub enum PingEvent {
     },
 }
 
-/// Probes the node; returns each probe's round trip in ms, in the order of sending, `None` for those never answered.
+/// What came of the probes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pinged {
+    /// Of each probe in the order of sending, ms; `None` of those never answered.
+    pub round_trips_ms: Vec<Option<f64>>,
+    /// Why they ended before they were to, if they did.
+    pub lost: Option<Fault>,
+}
+
+/// Probes the node until it is told to end by the count, by Ctrl-C or by `tell`.
 ///
 /// # Errors
-/// No probe got a way to the node, or it was lost for good.
+/// No probe got a way to the node, or it was lost before it answered any.
 pub fn run(
     options: &PingOptions,
     interrupt: &Interrupt,
-    tell: &mut dyn FnMut(PingEvent),
-) -> Result<Vec<Option<f64>>, Fault> {
+    tell: &mut dyn FnMut(PingEvent) -> ControlFlow<()>,
+) -> Result<Pinged, Fault> {
     let (site, ping_port) = find_ping_port(&options.reach, interrupt)?;
     let main_role = site.path("/ws/ping");
     let mut ping_role = main_role.clone();
@@ -76,7 +86,7 @@ pub fn run(
         http,
     };
     let (link, transport) = ProbeLink::connect(routes, interrupt, &mut || {})?;
-    tell(PingEvent::Connected {
+    let mut wish = tell(PingEvent::Connected {
         ip: site.ip(),
         port: match transport {
             ProbeTransport::PingRole => ping_port,
@@ -108,7 +118,9 @@ pub fn run(
                     .map(|answer| answer.sequence)
                     .collect();
                 log.handle_batch(batch);
-                tell_answers(&log, &answered, tell);
+                if wish.is_continue() {
+                    wish = tell_answers(&log, &answered, tell);
+                }
             }
             Ok(ProbeNotice::Lost { .. }) | Err(RecvTimeoutError::Disconnected) => break true,
             Ok(ProbeNotice::Connected(_) | ProbeNotice::Unreachable)
@@ -117,7 +129,7 @@ pub fn run(
         let now = clock::monotonic_now();
         let now_us = u64::try_from((now - start).as_micros()).unwrap_or(u64::MAX);
         let Some((since, limit)) = settling else {
-            if interrupt.is_set() {
+            if interrupt.is_set() || wish.is_break() {
                 link.order(ProbeOrder::Hush);
                 settling = Some((now, STOPPED_ANSWER_LIMIT));
             } else if now_us >= end_us {
@@ -131,15 +143,22 @@ pub fn run(
         }
     };
     link.end();
-    if is_lost && log.probes.iter().all(|probe| probe.received_us.is_none()) {
-        return Err(Fault::NoAnswer(
-            "the connection to the node was lost".to_owned(),
-        ));
+    let round_trips_ms: Vec<Option<f64>> = log.probes.iter().map(round_trip_ms).collect();
+    let lost = is_lost.then(|| Fault::NoAnswer("the connection to the node was lost".to_owned()));
+    match lost {
+        Some(fault) if round_trips_ms.iter().all(Option::is_none) => Err(fault),
+        lost => Ok(Pinged {
+            round_trips_ms,
+            lost,
+        }),
     }
-    Ok(log.probes.iter().map(round_trip_ms).collect())
 }
 
-fn tell_answers(log: &SampleLog, answered: &[u32], tell: &mut dyn FnMut(PingEvent)) {
+fn tell_answers(
+    log: &SampleLog,
+    answered: &[u32],
+    tell: &mut dyn FnMut(PingEvent) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     for &sequence in answered {
         let found = log
             .probes
@@ -151,9 +170,10 @@ fn tell_answers(log: &SampleLog, answered: &[u32], tell: &mut dyn FnMut(PingEven
             tell(PingEvent::Answered {
                 sequence,
                 round_trip_ms,
-            });
+            })?;
         }
     }
+    ControlFlow::Continue(())
 }
 
 /// The node at the first address that answers, and its port for probes; main's where it names none.
