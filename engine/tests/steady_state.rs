@@ -179,8 +179,6 @@ impl Application for Server {
     fn handle_tick(&mut self, _: Instant, _: &Counters) -> Directive {
         directive(&self.stop)
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }
 
 struct Client {
@@ -193,10 +191,6 @@ struct Client {
 
 impl Application for Client {
     type Session = ();
-
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<()> {
-        None
-    }
 
     fn poll_connect(&mut self) -> Option<Connect<()>> {
         std::mem::take(&mut self.is_wanted).then_some(Connect {
@@ -258,8 +252,6 @@ impl Application for Client {
         self.moved_bytes.store(moved_bytes, Ordering::Relaxed);
         directive(&self.stop)
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }
 
 fn directive(stop: &AtomicBool) -> Directive {

@@ -114,10 +114,6 @@ impl Pulse {
 impl Application for Pulse {
     type Session = Line;
 
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Line> {
-        None
-    }
-
     fn poll_connect(&mut self) -> Option<Connect<Line>> {
         self.to_open = self.to_open.checked_sub(1)?;
         let peer = match &self.question {
@@ -229,6 +225,4 @@ impl Application for Pulse {
         });
         Directive::Drain
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }

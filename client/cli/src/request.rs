@@ -1,7 +1,6 @@
 //! One request and its answer, on an event loop that lives as long as they do.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
@@ -107,10 +106,6 @@ impl OneRequest {
 impl Application for OneRequest {
     type Session = ();
 
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<()> {
-        None
-    }
-
     fn connector(&self, (): &()) -> Option<&Connector> {
         self.request.route.connector.as_ref()
     }
@@ -213,8 +208,6 @@ impl Application for OneRequest {
             Directive::GoOn
         }
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }
 
 fn why_unconnected(error: &io::Error) -> String {
