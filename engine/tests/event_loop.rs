@@ -87,8 +87,6 @@ impl Application for Server {
             Directive::GoOn
         }
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }
 
 /// What the client is to do on its one connection.
@@ -115,10 +113,6 @@ enum Told {
 
 impl Application for Client {
     type Session = Task;
-
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Task> {
-        None
-    }
 
     fn poll_connect(&mut self) -> Option<Connect<Task>> {
         self.task.take().map(|session| Connect {
@@ -188,8 +182,6 @@ impl Application for Client {
     fn handle_tick(&mut self, _: Instant, _: &Counters) -> Directive {
         Directive::GoOn
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }
 
 impl Client {

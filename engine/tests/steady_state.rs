@@ -192,8 +192,6 @@ impl Application for Server {
     fn handle_tick(&mut self, _: Instant, _: &Counters) -> Directive {
         directive(&self.stop)
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }
 
 struct Client {
@@ -210,10 +208,6 @@ impl Application for Client {
 
     fn connector(&self, (): &()) -> Option<&Connector> {
         self.connector.as_ref()
-    }
-
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<()> {
-        None
     }
 
     fn poll_connect(&mut self) -> Option<Connect<()>> {
@@ -277,8 +271,6 @@ impl Application for Client {
         self.moved_bytes.store(moved_bytes, Ordering::Relaxed);
         directive(&self.stop)
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }
 
 fn directive(stop: &AtomicBool) -> Directive {

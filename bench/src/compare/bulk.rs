@@ -6,12 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
-use protocol::connection::{
-    BinarySink, BodySink, CloseReason, Event, RequestBody, WebSocketOptions, WrongState,
-};
+use protocol::connection::{BinarySink, BodySink, CloseReason, Event, RequestBody, WrongState};
 use protocol::http1::{Method, RequestHead};
 use protocol::time::Instant;
 
@@ -109,16 +106,7 @@ impl Bulk {
                 connection.request(now, head, body, BodySink::Discard)
             }
             Action::WebSocketDownload | Action::WebSocketUpload => {
-                let mut nonce = [0; 16];
-                // A server takes any key; a machine without randomness only loses the masks' unpredictability.
-                let _ = getrandom::fill(&mut nonce);
-                let options = WebSocketOptions {
-                    binary: BinarySink::Discard,
-                    extra_fields: Vec::new(),
-                };
-                let target = &self.route.target;
-                let connection = &mut context.connection;
-                connection.request_websocket(now, target, &host, nonce, options)
+                context.open_websocket(&self.route.target, &host, BinarySink::Discard)
             }
         }
     }
@@ -126,10 +114,6 @@ impl Bulk {
 
 impl Application for Bulk {
     type Session = ();
-
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<()> {
-        None
-    }
 
     fn poll_connect(&mut self) -> Option<Connect<()>> {
         self.to_open = self.to_open.checked_sub(1)?;
@@ -204,6 +188,4 @@ impl Application for Bulk {
             Directive::GoOn
         }
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }

@@ -173,10 +173,6 @@ impl Openings {
 impl Application for Openings {
     type Session = Visit;
 
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Visit> {
-        None
-    }
-
     fn poll_connect(&mut self) -> Option<Connect<Visit>> {
         if !self.wants_another() {
             return None;
@@ -272,6 +268,4 @@ impl Application for Openings {
             .send((std::mem::take(&mut self.first_bytes_us), self.broken));
         Directive::Drain
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }

@@ -7,8 +7,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::plot::{self, Group, Panel};
-use super::results::{Middle, Results, Side, Tail, Transfer};
+use super::results::{Middle, Results, Side, Transfer};
 use super::{paper, targets};
+use crate::analysis::bins::sparkline;
 
 const COSTS: &str = "results-cost.svg";
 const CURVES: &str = "results-curves.svg";
@@ -158,20 +159,12 @@ fn small_requests(text: &mut String, results: &Results) -> std::fmt::Result {
                     rtt.p90,
                     rtt.p99,
                     rtt.max,
-                    sparkline(rtt)
+                    sparkline(&rtt.histogram)
                 )?;
             }
         }
     }
     Ok(())
-}
-
-/// A sign for each bin: nothing, or the share of all in eighths of the fullest one.
-fn sparkline(tail: &Tail) -> String {
-    const SIGNS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = tail.histogram.iter().copied().max().unwrap_or(0).max(1);
-    let sign = |&count: &u64| SIGNS[(count * 8).div_ceil(most) as usize];
-    tail.histogram.iter().map(sign).collect()
 }
 
 fn connections(text: &mut String, results: &Results) -> std::fmt::Result {
@@ -337,6 +330,7 @@ fn curves(results: &Results) -> Vec<Panel> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::results::Tail;
     use super::*;
 
     #[test]
@@ -351,6 +345,6 @@ mod tests {
     #[test]
     fn the_fullest_bin_is_the_tallest() {
         let tail = Tail::of(vec![2.0, 2.5, 9.0]).expect("samples");
-        assert!(sparkline(&tail).starts_with("·█·▄"));
+        assert!(sparkline(&tail.histogram).starts_with("·█·▄"));
     }
 }

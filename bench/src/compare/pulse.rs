@@ -64,8 +64,10 @@ pub(crate) struct Line {
     number: usize,
     /// `None` until it is open.
     next: Option<Instant>,
-    /// When the GET under way was due.
+    /// From when the GET under way counts.
     asked: Option<Instant>,
+    /// When the answer to the GET before came.
+    free_at: Option<Instant>,
 }
 
 impl Pulse {
@@ -90,7 +92,7 @@ impl Pulse {
             Question::Probe { .. } => {
                 let probe = Probe {
                     sequence: 0,
-                    client_send_us: clock::monotonic_now().as_micros(),
+                    client_send_us: due.as_micros(),
                 };
                 let bytes = probe.to_bytes();
                 context.connection.send_binary(context.now, &bytes).is_ok()
@@ -114,10 +116,6 @@ impl Pulse {
 impl Application for Pulse {
     type Session = Line;
 
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Line> {
-        None
-    }
-
     fn poll_connect(&mut self) -> Option<Connect<Line>> {
         self.to_open = self.to_open.checked_sub(1)?;
         let peer = match &self.question {
@@ -130,6 +128,7 @@ impl Application for Pulse {
                 number: self.to_open,
                 next: None,
                 asked: None,
+                free_at: None,
             },
         })
     }
@@ -171,6 +170,7 @@ impl Application for Pulse {
                 }
             }
             Event::BodyComplete { .. } => {
+                line.free_at = Some(arrived_at);
                 if let Some(due) = line.asked.take() {
                     let rtt = arrived_at - due;
                     self.answers.push(Answered { due, rtt });
@@ -202,9 +202,7 @@ impl Application for Pulse {
             return;
         }
         line.next = Some(due + INTERVAL);
-        // Our own timer's lateness is no fault of the server; a whole interval's is that of the answer before.
-        let now = clock::monotonic_now();
-        let counts_from = if now - due < INTERVAL { now } else { due };
+        let counts_from = counts_from(due, line.free_at, clock::monotonic_now());
         self.ask(context, line, counts_from);
     }
 
@@ -229,6 +227,27 @@ impl Application for Pulse {
         });
         Directive::Drain
     }
+}
 
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
+/// A question that had to wait for the answer before it counts from when it was due. Any other lateness is our own timer's,
+/// and no fault of the server.
+fn counts_from(due: Instant, free_at: Option<Instant>, now: Instant) -> Instant {
+    match free_at {
+        Some(free_at) if free_at > due => due,
+        _ => now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_waiting_for_an_answer_counts_as_the_servers() {
+        let at = |ms: u64| Instant::from_micros(ms * 1_000);
+        assert_eq!(counts_from(at(20), Some(at(70)), at(71)), at(20));
+        // The answer was there in time; this loop was away for 50 ms.
+        assert_eq!(counts_from(at(20), Some(at(5)), at(70)), at(70));
+        assert_eq!(counts_from(at(20), None, at(70)), at(70));
+    }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use engine::runtime::application::Context;
-use protocol::connection::{BinarySink, BodySink, RequestBody, WebSocketOptions, WrongState};
+use protocol::connection::{BinarySink, BodySink, RequestBody, WrongState};
 use protocol::http1::{Method, RequestHead};
 
 /// A redirect is a few hundred bytes.
@@ -32,14 +32,5 @@ pub(crate) fn open_websocket(
 ) -> Result<(), WrongState> {
     // Where the kernel can't, the loop's own time serves.
     let _ = context.stamp_arrivals();
-    let mut nonce = [0; 16];
-    // A node takes any key; a machine without randomness only loses the masks' unpredictability.
-    let _ = getrandom::fill(&mut nonce);
-    let options = WebSocketOptions {
-        binary: BinarySink::Deliver,
-        extra_fields: Vec::new(),
-    };
-    context
-        .connection
-        .request_websocket(context.now, target, &host.to_string(), nonce, options)
+    context.open_websocket(target, &host.to_string(), BinarySink::Deliver)
 }

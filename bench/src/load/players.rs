@@ -144,10 +144,6 @@ impl Players {
 impl Application for Players {
     type Session = Visit;
 
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Visit> {
-        None
-    }
-
     fn poll_connect(&mut self) -> Option<Connect<Visit>> {
         let next = self.wanted.front()?;
         let now = clock::monotonic_now();

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
@@ -88,10 +87,6 @@ impl Probes {
 
 impl Application for Probes {
     type Session = Line;
-
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Line> {
-        None
-    }
 
     fn poll_connect(&mut self) -> Option<Connect<Line>> {
         let (at, number) = *self.wanted.front()?;
@@ -204,6 +199,4 @@ impl Application for Probes {
         }
         Directive::Drain
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }

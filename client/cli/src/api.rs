@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::runtime::tls::{Trust, certificate_fault};
+use engine::runtime::tls::Trust;
 use protocol::http1::Method;
 use protocol::message::error::ErrorReply;
 use protocol::message::report::Report;
@@ -139,6 +139,10 @@ fn call<T: DeserializeOwned>(
     interrupt: &Interrupt,
 ) -> Result<T, Fault> {
     let place = format!("{} ({})", route.host, route.peer);
+    let other = match route.connector {
+        Some(_) => "http",
+        None => "https",
+    };
     let request = Request {
         route,
         method,
@@ -151,34 +155,15 @@ fn call<T: DeserializeOwned>(
         Ok(answer) => read(&place, &answer),
         Err(NoAnswer::Interrupted) => Err(Fault::Interrupted),
         Err(NoAnswer::System(error)) => Err(Fault::System(format!("no event loop: {error}"))),
-        Err(NoAnswer::Unconnected(error)) => Err(Fault::NoAnswer(format!(
-            "no node answers at {place}: {}",
-            why_unconnected(&error)
+        Err(NoAnswer::Unconnected(why)) => Err(Fault::NoAnswer(format!(
+            "no node answers at {place}: {why}"
         ))),
         Err(NoAnswer::TimedOut) => Err(Fault::NoAnswer(format!(
             "no node answers at {place}: nothing came in time"
         ))),
         Err(NoAnswer::Closed) => Err(Fault::NoAnswer(format!(
-            "{place} closed the connection without a whole answer; is it a node?"
+            "{place} closed the connection without a whole answer; is it a node, or should it be {other}://?"
         ))),
-    }
-}
-
-fn why_unconnected(error: &std::io::Error) -> String {
-    if let Some(reason) = certificate_fault(error) {
-        return format!(
-            "its certificate is not to be trusted ({reason}); --insecure goes on anyway"
-        );
-    }
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => {
-            "no way leads there from this machine".to_owned()
-        }
-        std::io::ErrorKind::AddrNotAvailable => {
-            "--bind names no address of this machine".to_owned()
-        }
-        _ => error.to_string(),
     }
 }
 

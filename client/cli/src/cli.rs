@@ -97,9 +97,9 @@ pub(crate) struct TestArguments {
     /// Write a picture of the run to this file. With --repeat, each test's replaces the last.
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    /// How long the test lasts, seconds. Every phase keeps its share; short ones say little.
-    #[arg(long, value_name = "SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(4..=240))]
-    pub(crate) duration: u64,
+    /// How long the test lasts, seconds, instead of the node's own 40. Every phase keeps its share; short ones say little.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(4..=240))]
+    duration: Option<u64>,
     /// Exit with 3 when the grade is worse than this one.
     #[arg(long, value_name = "GRADE", value_enum, ignore_case = true)]
     pub(crate) min_grade: Option<GradeArgument>,
@@ -128,7 +128,7 @@ impl TestArguments {
 
     /// `None` is the node's own timeline.
     pub(crate) fn duration(&self) -> Option<Duration> {
-        (self.duration != 40).then(|| Duration::from_secs(self.duration))
+        self.duration.map(Duration::from_secs)
     }
 }
 

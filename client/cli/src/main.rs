@@ -71,10 +71,15 @@ fn fail(fault: &Fault) -> Exit {
 
 /// Writes to standard output; a reader that has gone (`| head`) is no fault.
 fn print(text: &[u8]) -> Exit {
-    let mut stdout = anstream::stdout();
-    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+    match write(text) {
         Ok(()) => Exit::Ran,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ran,
         Err(error) => fail(&Fault::System(format!("standard output: {error}"))),
     }
+}
+
+fn write(text: &[u8]) -> io::Result<()> {
+    let mut stdout = anstream::stdout();
+    stdout.write_all(text)?;
+    stdout.flush()
 }

@@ -1,28 +1,28 @@
 //! The probes alone, without a test and without load.
 
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::RecvTimeoutError;
 use engine::runtime::sys::clock;
 use protocol::message::node_status::ProcessHealthReport;
 use protocol::message::samples::ProbeTransport;
+use protocol::time::Instant;
 
 use crate::address::Site;
 use crate::api::{self, Reach};
 use crate::fault::Fault;
 use crate::interrupt::Interrupt;
-use crate::probe::{self, LATE_ANSWER_LIMIT, ProbeNotice, ProbeOrder, ProbeRoutes};
+use crate::probe::{
+    LATE_ANSWER_LIMIT, LOOK_INTERVAL, ProbeLink, ProbeNotice, ProbeOrder, ProbeRoutes, TELL_LIMIT,
+};
 use crate::sample_log::{SampleLog, round_trip_ms};
 
 /// From the decision to start to the first probe: the loop looks at its orders every 100 ms.
 const START_LEAD: Duration = Duration::from_millis(150);
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// All ways of probing together may take this long to connect.
-const CONNECT_LIMIT: Duration = Duration::from_secs(12);
 /// After Ctrl-C, how long answers that are still out are waited for.
 const STOPPED_ANSWER_LIMIT: Duration = Duration::from_millis(500);
-const NOTICES_MAX: usize = 16;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -56,32 +56,37 @@ pub enum PingEvent {
     },
 }
 
-/// Probes the node; returns each probe's round trip in ms, in the order of sending, `None` for those never answered.
+/// What came of the probes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pinged {
+    /// Of each probe in the order of sending, ms; `None` of those never answered.
+    pub round_trips_ms: Vec<Option<f64>>,
+    /// Why they ended before they were to, if they did.
+    pub lost: Option<Fault>,
+}
+
+/// Probes the node until it is told to end by the count, by Ctrl-C or by `tell`.
 ///
 /// # Errors
-/// No probe got a way to the node, or it was lost for good.
+/// No probe got a way to the node, or it was lost before it answered any.
 pub fn run(
     options: &PingOptions,
     interrupt: &Interrupt,
-    tell: &mut dyn FnMut(PingEvent),
-) -> Result<Vec<Option<f64>>, Fault> {
+    tell: &mut dyn FnMut(PingEvent) -> ControlFlow<()>,
+) -> Result<Pinged, Fault> {
     let (site, ping_port) = find_ping_port(&options.reach, interrupt)?;
     let main_role = site.path("/ws/ping");
     let mut ping_role = main_role.clone();
     ping_role.peer.set_port(ping_port);
     let http = site.path("/ping");
     let main_port = main_role.peer.port();
-    let (orders, ordered) = bounded(4);
-    let (told, notices) = bounded(NOTICES_MAX);
     let routes = ProbeRoutes {
         ping_role,
         main_role,
         http,
     };
-    let thread = probe::spawn(routes, ordered, told)
-        .map_err(|error| Fault::System(format!("no thread: {error}")))?;
-    let transport = await_connection(&notices, interrupt)?;
-    tell(PingEvent::Connected {
+    let (link, transport) = ProbeLink::connect(routes, interrupt, &mut || {})?;
+    let mut wish = tell(PingEvent::Connected {
         ip: site.ip(),
         port: match transport {
             ProbeTransport::PingRole => ping_port,
@@ -96,17 +101,16 @@ pub fn run(
         u64::from(count).saturating_mul(interval_us)
     });
     let start = clock::monotonic_now() + START_LEAD;
-    let run = ProbeOrder::Run {
+    link.order(ProbeOrder::Run {
         start,
         interval_us,
         end_us,
-    };
-    // A loop that is gone tells nothing more, which is seen below.
-    let _ = orders.send(run);
+    });
     let mut log = SampleLog::default();
-    let mut listen_until = None;
+    // Since when the last answers are waited for, and how long at most.
+    let mut settling: Option<(Instant, Duration)> = None;
     let is_lost = loop {
-        match notices.recv_timeout(LOOK_INTERVAL) {
+        match link.notices.recv_timeout(LOOK_INTERVAL) {
             Ok(ProbeNotice::Batch(batch)) => {
                 let answered: Vec<u32> = batch
                     .answered
@@ -114,44 +118,47 @@ pub fn run(
                     .map(|answer| answer.sequence)
                     .collect();
                 log.handle_batch(batch);
-                tell_answers(&log, &answered, tell);
+                if wish.is_continue() {
+                    wish = tell_answers(&log, &answered, tell);
+                }
             }
-            Ok(ProbeNotice::Lost { .. })
-            | Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break true,
+            Ok(ProbeNotice::Lost { .. }) | Err(RecvTimeoutError::Disconnected) => break true,
             Ok(ProbeNotice::Connected(_) | ProbeNotice::Unreachable)
-            | Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+            | Err(RecvTimeoutError::Timeout) => {}
         }
         let now = clock::monotonic_now();
         let now_us = u64::try_from((now - start).as_micros()).unwrap_or(u64::MAX);
-        if listen_until.is_none() {
-            if interrupt.is_set() {
-                let _ = orders.send(ProbeOrder::Hush);
-                listen_until = Some(now + STOPPED_ANSWER_LIMIT);
+        let Some((since, limit)) = settling else {
+            if interrupt.is_set() || wish.is_break() {
+                link.order(ProbeOrder::Hush);
+                settling = Some((now, STOPPED_ANSWER_LIMIT));
             } else if now_us >= end_us {
-                listen_until = Some(now + LATE_ANSWER_LIMIT);
+                settling = Some((now, LATE_ANSWER_LIMIT));
             }
-        }
-        if let Some(until) = listen_until
-            && (now >= until || log.unanswered() == 0)
-            && !log.probes.is_empty()
-        {
-            break false;
-        }
-        if interrupt.is_set() && now >= listen_until.unwrap_or(now + LOOK_INTERVAL) {
+            continue;
+        };
+        let waited = now - since;
+        if waited >= limit || (waited >= TELL_LIMIT && log.unanswered() == 0) {
             break false;
         }
     };
-    let _ = orders.send(ProbeOrder::End);
-    let _ = thread.join();
-    if is_lost && log.probes.iter().all(|probe| probe.received_us.is_none()) {
-        return Err(Fault::NoAnswer(
-            "the connection to the node was lost".to_owned(),
-        ));
+    link.end();
+    let round_trips_ms: Vec<Option<f64>> = log.probes.iter().map(round_trip_ms).collect();
+    let lost = is_lost.then(|| Fault::NoAnswer("the connection to the node was lost".to_owned()));
+    match lost {
+        Some(fault) if round_trips_ms.iter().all(Option::is_none) => Err(fault),
+        lost => Ok(Pinged {
+            round_trips_ms,
+            lost,
+        }),
     }
-    Ok(log.probes.iter().map(round_trip_ms).collect())
 }
 
-fn tell_answers(log: &SampleLog, answered: &[u32], tell: &mut dyn FnMut(PingEvent)) {
+fn tell_answers(
+    log: &SampleLog,
+    answered: &[u32],
+    tell: &mut dyn FnMut(PingEvent) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     for &sequence in answered {
         let found = log
             .probes
@@ -163,9 +170,10 @@ fn tell_answers(log: &SampleLog, answered: &[u32], tell: &mut dyn FnMut(PingEven
             tell(PingEvent::Answered {
                 sequence,
                 round_trip_ms,
-            });
+            })?;
         }
     }
+    ControlFlow::Continue(())
 }
 
 /// The node at the first address that answers, and its port for probes; main's where it names none.
@@ -176,24 +184,4 @@ fn find_ping_port(reach: &Reach, interrupt: &Interrupt) -> Result<(Site, u16), F
     let main_port = site.path("/").peer.port();
     let row = health.processes.iter().find(|row| row.role == "ping");
     Ok((site, row.map_or(main_port, |row| row.port)))
-}
-
-fn await_connection(
-    notices: &Receiver<ProbeNotice>,
-    interrupt: &Interrupt,
-) -> Result<ProbeTransport, Fault> {
-    let deadline = clock::monotonic_now() + CONNECT_LIMIT;
-    while clock::monotonic_now() < deadline {
-        if interrupt.is_set() {
-            return Err(Fault::Interrupted);
-        }
-        match notices.recv_timeout(LOOK_INTERVAL) {
-            Ok(ProbeNotice::Connected(transport)) => return Ok(transport),
-            Ok(ProbeNotice::Unreachable | ProbeNotice::Lost { .. }) => break,
-            Ok(ProbeNotice::Batch(_)) | Err(_) => {}
-        }
-    }
-    Err(Fault::NoAnswer(
-        "the node answers, but no probe gets through to it: neither on its ping port nor on its main port".to_owned(),
-    ))
 }

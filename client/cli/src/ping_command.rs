@@ -1,18 +1,19 @@
 //! `bufferbloat ping` on the terminal: the probes alone, a line for each answer and a summary, as ping(8) has them.
 
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 
 use client::fault::Fault;
 use client::interrupt::Interrupt;
-use client::ping::{self, PingEvent, PingOptions};
+use client::ping::{self, PingEvent, PingOptions, Pinged};
 use protocol::measure::statistics::{Sorted, jitter};
 
 use crate::cli::PingArguments;
 use crate::exit::Exit;
 use crate::show::words;
-use crate::{fail, print};
+use crate::{fail, print, write};
 
-/// Probes until it has sent what was asked for, or Ctrl-C; the summary follows in both cases.
+/// Probes until it has sent what was asked for, Ctrl-C, or nobody reads any more (`| head`); the summary follows.
 pub(crate) fn run(arguments: &PingArguments, interrupt: &Interrupt) -> Exit {
     let options = PingOptions {
         reach: arguments.node.reach(),
@@ -20,7 +21,6 @@ pub(crate) fn run(arguments: &PingArguments, interrupt: &Interrupt) -> Exit {
         count: arguments.count,
     };
     let url = options.reach.url.text();
-    let mut is_output_gone = false;
     let result = ping::run(&options, interrupt, &mut |event| {
         let line = match event {
             PingEvent::Connected {
@@ -39,14 +39,25 @@ pub(crate) fn run(arguments: &PingArguments, interrupt: &Interrupt) -> Exit {
             } if !arguments.quiet => {
                 format!("seq={sequence} time={round_trip_ms:.3} ms\n")
             }
-            PingEvent::Answered { .. } => return,
+            PingEvent::Answered { .. } => return ControlFlow::Continue(()),
         };
-        is_output_gone |= print(line.as_bytes()) != Exit::Ran;
+        // Whatever is wrong with the output is said where the summary is printed.
+        match write(line.as_bytes()) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
     });
     match result {
-        Ok(round_trips) => {
-            let shown = print(summary(&url, &round_trips).as_bytes());
-            let is_any_answered = round_trips.iter().any(Option::is_some);
+        Ok(Pinged {
+            round_trips_ms,
+            lost,
+        }) => {
+            let shown = print(summary(&url, &round_trips_ms).as_bytes());
+            if let Some(fault) = lost {
+                fail(&fault);
+                return Exit::Incomplete;
+            }
+            let is_any_answered = round_trips_ms.iter().any(Option::is_some);
             match (shown, is_any_answered) {
                 (Exit::Ran, true) => Exit::Ran,
                 (Exit::Ran, false) => Exit::NoAnswer,

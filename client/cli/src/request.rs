@@ -1,13 +1,12 @@
 //! One request and its answer, on an event loop that lives as long as they do.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::event_loop::EventLoop;
 use engine::runtime::sys::clock;
-use engine::runtime::tls::Connector;
+use engine::runtime::tls::{Connector, certificate_fault};
 use protocol::connection::{BodySink, CloseReason, Event, RequestBody};
 use protocol::http1::{Method, RequestHead};
 use protocol::limits::HTTP_COLLECTED_BODY_BYTES_MAX;
@@ -42,8 +41,8 @@ pub(crate) struct Answer {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum NoAnswer {
-    /// No connection came about.
-    Unconnected(io::Error),
+    /// No connection came about; why, in words.
+    Unconnected(String),
     /// The connection was over before the answer was whole.
     Closed,
     /// It took too long.
@@ -107,10 +106,6 @@ impl OneRequest {
 impl Application for OneRequest {
     type Session = ();
 
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<()> {
-        None
-    }
-
     fn connector(&self, (): &()) -> Option<&Connector> {
         self.request.route.connector.as_ref()
     }
@@ -149,10 +144,7 @@ impl Application for OneRequest {
     }
 
     fn handle_connect_failed(&mut self, _: Instant, (): (), error: &io::Error) {
-        self.end(Err(NoAnswer::Unconnected(io::Error::new(
-            error.kind(),
-            error.to_string(),
-        ))));
+        self.end(Err(NoAnswer::Unconnected(why_unconnected(error))));
     }
 
     fn handle_event(
@@ -216,6 +208,23 @@ impl Application for OneRequest {
             Directive::GoOn
         }
     }
+}
 
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
+fn why_unconnected(error: &io::Error) -> String {
+    if let Some(reason) = certificate_fault(error) {
+        return format!(
+            "its certificate is not to be trusted ({reason}); --insecure goes on anyway"
+        );
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+            "no way leads there from this machine".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "--bind names no address of this machine".to_owned(),
+        io::ErrorKind::InvalidData => {
+            format!("no TLS comes about ({error}); should it be http://?")
+        }
+        _ => error.to_string(),
+    }
 }

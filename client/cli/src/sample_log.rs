@@ -1,7 +1,8 @@
-//! Every probe of a test, and the display figures of the moment. Pure. The figures here are for watching; a result's are
-//! computed by `protocol` from the same samples.
+//! Every probe of a test, and what is shown of them while it runs. Pure. The figures themselves are computed by `protocol`.
 
 use protocol::limits::{REPORT_NODE_RTT_SAMPLES_MAX, REPORT_PROBES_MAX};
+use protocol::measure::round_trip_us;
+use protocol::measure::statistics::Sorted;
 use protocol::message::samples::{NodeRttSample, ProbeSample};
 
 use crate::probe::ProbeBatch;
@@ -67,22 +68,14 @@ impl SampleLog {
     /// Median round trip of the probes sent between the two moments, µs, and answered, in ms; `None` when there is none.
     #[must_use]
     pub fn median_ms(&self, from_us: u64, to_us: u64) -> Option<f64> {
-        let mut round_trips: Vec<f64> = self
+        let round_trips = self
             .probes
             .iter()
             .rev()
             .skip_while(|probe| probe.sent_us >= to_us)
             .take_while(|probe| probe.sent_us >= from_us)
-            .filter_map(round_trip_ms)
-            .collect();
-        round_trips.sort_by(f64::total_cmp);
-        let middle = round_trips.len() / 2;
-        let high = *round_trips.get(middle)?;
-        if round_trips.len().is_multiple_of(2) {
-            Some((round_trips[middle - 1] + high) / 2.0)
-        } else {
-            Some(high)
-        }
+            .filter_map(round_trip_ms);
+        Some(Sorted::new(round_trips.collect())?.median())
     }
 
     /// What latency is like at `now_us`, ms. While the oldest unanswered probe has waited longer than the answered ones took,
@@ -112,12 +105,7 @@ impl SampleLog {
 /// Round trip less the time inside the node, ms; `None` when unanswered.
 #[must_use]
 pub fn round_trip_ms(probe: &ProbeSample) -> Option<f64> {
-    let whole_us = probe.received_us?.saturating_sub(probe.sent_us);
-    let inside_us = match (probe.node_receive_us, probe.node_send_us) {
-        (Some(receive_us), Some(send_us)) => send_us.saturating_sub(receive_us),
-        _ => 0,
-    };
-    Some(whole_us.saturating_sub(inside_us) as f64 / 1_000.0)
+    Some(round_trip_us(probe)? / 1_000.0)
 }
 
 #[cfg(test)]

@@ -21,21 +21,19 @@ use crate::interrupt::Interrupt;
 use crate::load::stretch::{end_of, phase_at, phases_until};
 use crate::load::{self, LoadNotice, LoadOrder, LoadPlan};
 use crate::probe::schedule::PROBE_INTERVAL_US;
-use crate::probe::{self, LATE_ANSWER_LIMIT, ProbeNotice, ProbeOrder, ProbeRoutes};
+use crate::probe::{
+    LATE_ANSWER_LIMIT, LOOK_INTERVAL, ProbeLink, ProbeNotice, ProbeOrder, ProbeRoutes, TELL_LIMIT,
+};
 use crate::sample_log::SampleLog;
 
 /// From the decision to start to the first probe: the loops look at their orders every 100 ms.
 const START_LEAD: Duration = Duration::from_millis(300);
-/// All ways of probing together may take this long to connect.
-const CONNECT_LIMIT: Duration = Duration::from_secs(12);
-/// How often the loops are listened to, and the caller is told.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// After Ctrl-C, how long answers that are still out are waited for.
 const STOPPED_ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// Tries to hand the samples in, and the pause between them.
 const REPORT_TRIES: u32 = 3;
 const REPORT_PAUSE: Duration = Duration::from_secs(1);
-/// Notices that may wait: a second's.
+/// Notices of the load that may wait: a second's.
 const NOTICES_MAX: usize = 16;
 
 /// What is asked of a test.
@@ -143,10 +141,8 @@ struct Test<'a> {
 
 /// The loops of a test. Dropped, they end by themselves: their orders are then over.
 struct Loops {
-    probe_orders: Sender<ProbeOrder>,
-    probe_notices: Receiver<ProbeNotice>,
-    probe_thread: JoinHandle<std::io::Result<()>>,
-    load: Option<LoadLoop>,
+    probes: ProbeLink,
+    load: LoadLoop,
 }
 
 struct LoadLoop {
@@ -188,9 +184,12 @@ impl<'a> Test<'a> {
         };
         self.tell(Step::Connecting);
         let plan = self.plan(options, site, admission)?;
-        let mut loops = start_probes(site, admission)?;
-        let transport = self.await_connection(&loops, interrupt)?;
-        self.start_load(&mut loops, plan)?;
+        let (probes, transport) =
+            ProbeLink::connect(probe_routes(site, admission)?, interrupt, &mut || {
+                self.tell(Step::Connecting);
+            })?;
+        let load = self.start(&probes, plan)?;
+        let loops = Loops { probes, load };
         let ended = self.run_timeline(&loops, interrupt);
         let halted_us = match ended {
             Ended::AtItsEnd => None,
@@ -223,51 +222,26 @@ impl<'a> Test<'a> {
         })
     }
 
-    fn await_connection(
-        &mut self,
-        loops: &Loops,
-        interrupt: &Interrupt,
-    ) -> Result<ProbeTransport, Fault> {
-        let deadline = clock::monotonic_now() + CONNECT_LIMIT;
-        while clock::monotonic_now() < deadline {
-            if interrupt.is_set() {
-                return Err(Fault::Interrupted);
-            }
-            match loops.probe_notices.recv_timeout(LOOK_INTERVAL) {
-                Ok(ProbeNotice::Connected(transport)) => return Ok(transport),
-                Ok(ProbeNotice::Unreachable | ProbeNotice::Lost { .. }) => break,
-                Ok(ProbeNotice::Batch(_)) | Err(_) => {}
-            }
-            self.tell(Step::Connecting);
-        }
-        Err(Fault::NoAnswer(
-            "the node answers, but no probe gets through to it: neither on its ping port nor on its main port".to_owned(),
-        ))
-    }
-
-    fn start_load(&mut self, loops: &mut Loops, plan: LoadPlan) -> Result<(), Fault> {
+    fn start(&mut self, probes: &ProbeLink, plan: LoadPlan) -> Result<LoadLoop, Fault> {
         let payload = Payload::create().map_err(|error| Fault::System(error.to_string()))?;
         let (orders, ordered) = bounded(2);
         let (told, notices) = bounded(NOTICES_MAX);
         let start = clock::monotonic_now() + START_LEAD;
         self.start = Some(start);
         self.started_at = SystemTime::now() + START_LEAD;
-        let run = ProbeOrder::Run {
+        probes.order(ProbeOrder::Run {
             start,
             interval_us: PROBE_INTERVAL_US,
             end_us: end_of(&self.phases),
-        };
-        // A loop that is gone tells nothing more, which is seen where it is listened to.
-        let _ = loops.probe_orders.send(run);
+        });
         let plan = LoadPlan { start, ..plan };
         let thread = load::spawn(plan, Arc::new(payload), ordered, told)
             .map_err(|error| Fault::System(format!("no thread: {error}")))?;
-        loops.load = Some(LoadLoop {
+        Ok(LoadLoop {
             orders,
             notices,
             thread,
-        });
-        Ok(())
+        })
     }
 
     fn run_timeline(&mut self, loops: &Loops, interrupt: &Interrupt) -> Ended {
@@ -291,7 +265,7 @@ impl<'a> Test<'a> {
         let mut lost_us = None;
         loop {
             let left = deadline - clock::monotonic_now();
-            match loops.probe_notices.recv_timeout(left) {
+            match loops.probes.notices.recv_timeout(left) {
                 Ok(ProbeNotice::Batch(batch)) => self.log.handle_batch(batch),
                 Ok(ProbeNotice::Lost { at_us }) => lost_us = Some(at_us),
                 Ok(ProbeNotice::Connected(_) | ProbeNotice::Unreachable) => {}
@@ -304,14 +278,12 @@ impl<'a> Test<'a> {
                 }
             }
         }
-        if let Some(load) = &loops.load {
-            self.take_load(load);
-        }
+        self.take_load(&loops.load.notices);
         lost_us
     }
 
-    fn take_load(&mut self, load: &LoadLoop) {
-        if let Some(notice) = load.notices.try_iter().last() {
+    fn take_load(&mut self, notices: &Receiver<LoadNotice>) {
+        if let Some(notice) = notices.try_iter().last() {
             self.phases.clone_from(&notice.phases);
             self.load = notice;
         }
@@ -326,15 +298,13 @@ impl<'a> Test<'a> {
             Ended::Interrupted => STOPPED_ANSWER_LIMIT,
             Ended::Lost { .. } => Duration::ZERO,
         };
-        let _ = loops.probe_orders.send(ProbeOrder::Hush);
-        if !matches!(ended, Ended::AtItsEnd)
-            && let Some(load) = &loops.load
-        {
-            let _ = load.orders.send(LoadOrder::End);
+        loops.probes.order(ProbeOrder::Hush);
+        if !matches!(ended, Ended::AtItsEnd) {
+            let _ = loops.load.orders.send(LoadOrder::End);
         }
         let begun = clock::monotonic_now();
-        // At least three ticks, so that the last probes' own entries have arrived.
-        let least = Duration::from_millis(300).min(limit);
+        // The last probes' own entries have arrived then.
+        let least = TELL_LIMIT.min(limit);
         loop {
             self.listen(&loops);
             self.tell(Step::Settling);
@@ -344,22 +314,12 @@ impl<'a> Test<'a> {
             }
         }
         let until_us = self.elapsed_us();
-        let _ = loops.probe_orders.send(ProbeOrder::End);
-        if let Some(load) = loops.load {
-            let _ = load.orders.send(LoadOrder::End);
-            // A thread that panicked has said so on standard error.
-            let _ = load.thread.join();
-            self.load_last(&load.notices);
-        }
-        let _ = loops.probe_thread.join();
+        loops.probes.end();
+        let _ = loops.load.orders.send(LoadOrder::End);
+        // A thread that panicked has said so on standard error.
+        let _ = loops.load.thread.join();
+        self.take_load(&loops.load.notices);
         (!matches!(ended, Ended::AtItsEnd)).then_some(until_us)
-    }
-
-    fn load_last(&mut self, notices: &Receiver<LoadNotice>) {
-        if let Some(notice) = notices.try_iter().last() {
-            self.phases.clone_from(&notice.phases);
-            self.load = notice;
-        }
     }
 
     fn samples(&self, probe_transport: ProbeTransport, halted_us: Option<u64>) -> TestSamples {
@@ -459,22 +419,12 @@ impl<'a> Test<'a> {
     }
 }
 
-fn start_probes(site: &Site, admission: &TestAdmission) -> Result<Loops, Fault> {
+fn probe_routes(site: &Site, admission: &TestAdmission) -> Result<ProbeRoutes, Fault> {
     let way = |url: &str| Ok(site.route(url)?.with_query("test_id", &admission.test_id));
-    let routes = ProbeRoutes {
+    Ok(ProbeRoutes {
         ping_role: way(&admission.endpoints.ping_ws)?,
         main_role: way(&admission.endpoints.ping_ws_fallback)?,
         http: site.route(&admission.endpoints.ping_http)?,
-    };
-    let (probe_orders, ordered) = bounded(8);
-    let (told, probe_notices) = bounded(NOTICES_MAX);
-    let probe_thread = probe::spawn(routes, ordered, told)
-        .map_err(|error| Fault::System(format!("no thread: {error}")))?;
-    Ok(Loops {
-        probe_orders,
-        probe_notices,
-        probe_thread,
-        load: None,
     })
 }
 

@@ -1,6 +1,5 @@
 //! `bufferbloat test`: runs the tests that were asked for and shows each result in the form that was asked for.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use client::fault::Fault;
@@ -13,16 +12,14 @@ use crate::show::live::Live;
 use crate::show::{csv, json, svg, table};
 use crate::{fail, print};
 
-/// While the next test is waited for, Ctrl-C is looked for this often.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
 /// Runs them all; the exit code is that of the last one that was not good.
 pub(crate) fn run(arguments: &TestArguments, interrupt: &Interrupt) -> Exit {
     let mut exit = Exit::Ran;
     let mut number = 0;
+    let mut is_any_shown = false;
     loop {
         let begun = Instant::now();
-        let one = run_one(arguments, interrupt, number == 0);
+        let one = run_one(arguments, interrupt, &mut is_any_shown);
         if one != Exit::Ran {
             exit = one;
         }
@@ -32,16 +29,13 @@ pub(crate) fn run(arguments: &TestArguments, interrupt: &Interrupt) -> Exit {
             return exit;
         }
         let next = begun + Duration::from_secs(arguments.interval);
-        while Instant::now() < next {
-            if interrupt.is_set() {
-                return Exit::Interrupted;
-            }
-            sleep(LOOK_INTERVAL);
+        if interrupt.comes_within(next.saturating_duration_since(Instant::now())) {
+            return Exit::Interrupted;
         }
     }
 }
 
-fn run_one(arguments: &TestArguments, interrupt: &Interrupt, is_first: bool) -> Exit {
+fn run_one(arguments: &TestArguments, interrupt: &Interrupt, is_any_shown: &mut bool) -> Exit {
     let options = SingleOptions {
         reach: arguments.node.reach(),
         duration: arguments.duration(),
@@ -52,6 +46,7 @@ fn run_one(arguments: &TestArguments, interrupt: &Interrupt, is_first: bool) -> 
     live.finish();
     match result {
         Ok(outcome) => {
+            let is_first = !std::mem::replace(is_any_shown, true);
             let shown = show_result(arguments, &outcome, is_first);
             let min_grade = arguments.min_grade.map(Into::into);
             let exit = Exit::of_result(

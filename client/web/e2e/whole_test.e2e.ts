@@ -55,6 +55,10 @@ it("runs to a result, accessible in both colour schemes, talking to the node onl
   expect(samples.probes.length).toBeGreaterThan(400);
   expect(samples.node_rtt.length).toBeGreaterThan(10);
 
+  // Load goes as a user's Chromium sends it: some of it by HTTP in either direction.
+  const paths = new Set(requests.filter((url) => url.startsWith("http")).map((url) => new URL(url).pathname));
+  expect([...paths]).toEqual(expect.arrayContaining(["/download", "/upload"]));
+
   const host = new URL(node.url).hostname;
   const foreign = requests.filter((url) => !url.startsWith("data:") && new URL(url).hostname !== host);
   expect(foreign).toEqual([]);

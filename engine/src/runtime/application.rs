@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use protocol::connection::{CloseReason, Connection, Event, Patience};
+use protocol::connection::{
+    BinarySink, CloseReason, Connection, Event, Patience, WebSocketOptions, WrongState,
+};
 use protocol::time::Instant;
 
 use super::sys::tcp::{self, TcpInfo};
@@ -22,10 +24,12 @@ pub trait Application {
     /// A peer connected to listener number `listener`; `None` closes the connection at once.
     fn handle_accept(
         &mut self,
-        now: Instant,
-        listener: usize,
-        peer: SocketAddr,
-    ) -> Option<Self::Session>;
+        _now: Instant,
+        _listener: usize,
+        _peer: SocketAddr,
+    ) -> Option<Self::Session> {
+        None
+    }
 
     /// Whether this peer is a proxy, which begins each connection with a PROXY protocol header.
     fn expects_proxy_header(&self, _: SocketAddr) -> bool {
@@ -112,7 +116,7 @@ pub trait Application {
     fn handle_tick(&mut self, now: Instant, counters: &Counters) -> Directive;
 
     /// How late the loop was: the lateness of a timer, or the length of a turn, during which whatever became ready waited.
-    fn observe_lag(&mut self, now: Instant, lag: Duration);
+    fn observe_lag(&mut self, _now: Instant, _lag: Duration) {}
 }
 
 /// A connection that the application wants.
@@ -186,6 +190,27 @@ impl Context<'_> {
     /// As `setsockopt(2)`.
     pub fn stamp_arrivals(&mut self) -> io::Result<()> {
         self.transport.stamp_arrivals()
+    }
+
+    /// Opens a WebSocket on a connection that has just come about.
+    ///
+    /// # Errors
+    /// The connection has begun with something else.
+    pub fn open_websocket(
+        &mut self,
+        target: &str,
+        host: &str,
+        binary: BinarySink,
+    ) -> Result<(), WrongState> {
+        let mut nonce = [0; 16];
+        // A server takes any key; a machine without randomness only loses the masks' unpredictability.
+        let _ = getrandom::fill(&mut nonce);
+        let options = WebSocketOptions {
+            binary,
+            extra_fields: Vec::new(),
+        };
+        self.connection
+            .request_websocket(self.now, target, host, nonce, options)
     }
 
     /// Ends the connection at once: what waits to be sent is dropped, and the peer sees a reset. A stream ends alone.

@@ -72,7 +72,8 @@ impl PhaseLatency {
 
 /// The round trip without the time inside the node; `None` when unanswered. A coarse browser clock can make it negative
 /// by a fraction of its tick: that is a round trip too short to see, zero.
-pub(super) fn round_trip_us(probe: &ProbeSample) -> Option<f64> {
+#[must_use]
+pub fn round_trip_us(probe: &ProbeSample) -> Option<f64> {
     let total_us = probe.received_us?.saturating_sub(probe.sent_us);
     let inside_us = match (probe.node_receive_us, probe.node_send_us) {
         (Some(receive_us), Some(send_us)) => send_us.saturating_sub(receive_us),

@@ -23,5 +23,7 @@ mod latency;
 mod node_view;
 mod single_user;
 
+pub use latency::round_trip_us;
+
 #[cfg(test)]
 mod simulated_tests;

@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -420,10 +419,6 @@ impl Count {
 impl Application for Loads {
     type Session = Stream;
 
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Stream> {
-        None
-    }
-
     fn connector(&self, stream: &Stream) -> Option<&Connector> {
         self.route(stream).connector.as_ref()
     }
@@ -589,8 +584,6 @@ impl Application for Loads {
             Directive::GoOn
         }
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }
 
 const fn index(direction: Direction) -> usize {

@@ -2,7 +2,6 @@
 //! second what it saw. Nothing else runs on its thread.
 
 use std::io;
-use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,9 +10,7 @@ use engine::runtime::application::{Application, Connect, Context, Counters, Dire
 use engine::runtime::event_loop::EventLoop;
 use engine::runtime::sys::clock;
 use engine::runtime::tls::Connector;
-use protocol::connection::{
-    BinarySink, BodySink, CloseReason, Event, MessageKind, RequestBody, WebSocketOptions,
-};
+use protocol::connection::{BinarySink, BodySink, CloseReason, Event, MessageKind, RequestBody};
 use protocol::http1::{Method, RequestHead};
 use protocol::message::probe::{Echo, Probe};
 use protocol::message::samples::{NodeRttSample, ProbeTransport};
@@ -124,7 +121,7 @@ pub struct AnsweredProbe {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn spawn(
+pub(super) fn spawn(
     routes: ProbeRoutes,
     orders: Receiver<ProbeOrder>,
     notices: Sender<ProbeNotice>,
@@ -263,17 +260,8 @@ impl Probes {
     fn open_websocket(&self, context: &mut Context<'_>, route: &Route) {
         // Where the kernel can't stamp, the loop's own time serves.
         let _ = context.stamp_arrivals();
-        let mut nonce = [0; 16];
-        // A node takes any key; a machine without randomness only loses the masks' unpredictability.
-        let _ = getrandom::fill(&mut nonce);
-        let options = WebSocketOptions {
-            binary: BinarySink::Deliver,
-            extra_fields: Vec::new(),
-        };
         let Route { target, host, .. } = route;
-        let asked = context
-            .connection
-            .request_websocket(context.now, target, host, nonce, options);
+        let asked = context.open_websocket(target, host, BinarySink::Deliver);
         if asked.is_err() {
             context.abort();
         }
@@ -392,10 +380,6 @@ impl Probes {
 
 impl Application for Probes {
     type Session = Line;
-
-    fn handle_accept(&mut self, _: Instant, _: usize, _: SocketAddr) -> Option<Line> {
-        None
-    }
 
     fn connector(&self, line: &Line) -> Option<&Connector> {
         self.route(line.way).connector.as_ref()
@@ -574,6 +558,4 @@ impl Application for Probes {
             directive
         }
     }
-
-    fn observe_lag(&mut self, _: Instant, _: Duration) {}
 }

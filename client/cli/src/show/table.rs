@@ -60,9 +60,12 @@ fn verdict(report: &Report, width: usize) -> String {
 fn worst_in_words(report: &Report) -> String {
     let phases = &report.phases;
     let named = [
-        ("a download", &phases.download),
-        ("an upload", &phases.upload),
-        ("a download and an upload at once", &phases.bidirectional),
+        ("a download adds", &phases.download),
+        ("an upload adds", &phases.upload),
+        (
+            "a download and an upload at once add",
+            &phases.bidirectional,
+        ),
     ];
     let worst = named
         .iter()
@@ -70,7 +73,7 @@ fn worst_in_words(report: &Report) -> String {
         .max_by(|left, right| left.1.total_cmp(&right.1));
     match (worst, report.idle_latency_ms) {
         (Some((name, increase_ms)), Some(idle_ms)) => format!(
-            "{name} adds {} ms to the {} ms of the idle line.",
+            "{name} {} ms to the {} ms of the idle line.",
             words::ms(increase_ms.max(0.0)),
             words::ms(idle_ms)
         ),

@@ -2,11 +2,16 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use client::address::{Family, NodeUrl};
+use client::api;
+use client::interrupt::Interrupt;
 use engine::runtime::sys::process::send_signal;
+use engine::runtime::tls::Trust;
+use protocol::message::node_status::NodeStats;
 
 /// Longer than any run here may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -48,6 +53,20 @@ pub(crate) fn finish(mut child: Child) -> (i32, String, String) {
     )
 }
 
+/// The first lines that it prints, `count` of them, and what the rest is to be read from.
+pub(crate) fn first_lines(
+    child: &mut Child,
+    count: usize,
+) -> (Vec<String>, BufReader<ChildStdout>) {
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let lines = (0..count).map(|_| {
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("readable output");
+        line
+    });
+    (lines.collect(), stdout)
+}
+
 /// A running node.
 pub(crate) struct Node {
     daemon: Child,
@@ -57,13 +76,9 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one on free ports and waits until it says that it is ready.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut daemon = Command::new(daemon_path())
+        let mut daemon = daemon()
             .args(["--port", "0", "--ping-port", "0", "--profile-ports", "0"])
             .args(arguments)
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("the daemon starts");
         let stdout = daemon.stdout.take().expect("a pipe");
@@ -71,15 +86,28 @@ impl Node {
         BufReader::new(stdout)
             .read_line(&mut line)
             .expect("readable output");
-        let port = line
-            .strip_prefix("Ready: http://")
-            .and_then(|rest| rest.split_once('/'))
-            .and_then(|(address, _)| address.rsplit_once(':'))
-            .map(|(_, port)| port.to_owned());
-        let port = port.unwrap_or_else(|| panic!("the daemon said {line:?}"));
-        Self {
-            daemon,
-            url: format!("http://127.0.0.1:{port}"),
+        let url = line
+            .strip_prefix("Ready: ")
+            .and_then(|rest| rest.split_once("/ ("))
+            .and_then(|(url, _)| Some((url.split_once("://")?.0, url.rsplit_once(':')?.1)))
+            .map(|(scheme, port)| format!("{scheme}://127.0.0.1:{port}"));
+        let url = url.unwrap_or_else(|| panic!("the daemon said {line:?}"));
+        Self { daemon, url }
+    }
+
+    /// Waits until what the node says of itself is so.
+    pub(crate) fn wait_until(&self, is_so: impl Fn(&NodeStats) -> bool) {
+        let url = NodeUrl::parse(&self.url).expect("a URL of ours");
+        let sites = url.sites(Family::V4, None, Trust::Anybody);
+        let site = &sites.expect("an address")[0];
+        let begun = Instant::now();
+        loop {
+            let stats: NodeStats =
+                api::get(site, "/virtual-household/stats", &Interrupt::default()).expect("stats");
+            if is_so(&stats) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "never so: {stats:?}");
         }
     }
 
@@ -99,6 +127,19 @@ impl Drop for Node {
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
     }
+}
+
+/// The daemon with a clean environment.
+pub(crate) fn daemon() -> Command {
+    let mut command = Command::new(daemon_path());
+    command
+        .env_clear()
+        // Whatever this machine has in /etc.
+        .env("BUFFERBLOATD_CONFIG", "")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
 }
 
 /// The daemon beside the client; built where only this package was.

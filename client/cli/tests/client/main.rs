@@ -1,14 +1,14 @@
 //! The real client against the real node, and against what is no node. The daemon is the workspace's own: another package's
 //! binary, so it is looked for beside this test's and built once where it is missing.
 
+mod fake_node;
 mod harness;
 
+use engine::runtime::sys::process::send_signal;
+use fake_node::FakeNode;
+use harness::{Node, client, daemon, finish, first_lines, run};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::time::Duration;
-
-use engine::runtime::sys::process::send_signal;
-use harness::{Node, client, finish, run};
 
 const SIGINT: i32 = 2;
 const SIGKILL: i32 = 9;
@@ -61,8 +61,8 @@ fn ctrl_c_keeps_and_marks_what_was_measured() {
     let child = client(&["test", &node.url, "--duration", "20", "--json"])
         .spawn()
         .expect("starts");
-    // The idle phase lasts 2.5 s of these 20: it is over, and the download is not.
-    std::thread::sleep(Duration::from_secs(5));
+    // The idle phase is over, and the download has begun.
+    node.wait_until(|stats| stats.total.flows_down > 0);
     send_signal(child.id(), SIGINT).expect("a child of ours");
     let (code, stdout, _) = finish(child);
     assert_eq!(code, 130);
@@ -80,7 +80,7 @@ fn a_node_that_dies_leaves_a_partial_result() {
     let child = client(&["test", &node.url, "--duration", "20"])
         .spawn()
         .expect("starts");
-    std::thread::sleep(Duration::from_secs(5));
+    node.wait_until(|stats| stats.total.flows_down > 0);
     node.signal(SIGKILL);
     node.wait();
     let (code, stdout, _) = finish(child);
@@ -96,7 +96,7 @@ fn a_node_that_dies_leaves_a_partial_result() {
 fn a_full_node_is_told_apart_from_one_that_does_not_answer() {
     let node = Node::start(&["--tests-max", "1"]);
     let mut first = client(&["test", &node.url]).spawn().expect("starts");
-    std::thread::sleep(Duration::from_secs(1));
+    node.wait_until(|stats| stats.tests == 1);
     let (code, stdout, stderr) = run(&["test", &node.url]);
     first.kill().expect("a child of ours");
     first.wait().expect("a child to wait for");
@@ -183,22 +183,170 @@ fn ping_prints_a_line_for_each_answer_and_a_summary() {
         "{stdout}"
     );
     assert!(stdout.contains("min/median/p95/p99/max = "), "{stdout}");
+    let (code, stdout, _) = run(&["ping", &node.url, "-c", "2", "-i", "0.05", "-q"]);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(!stdout.contains("seq="), "{stdout}");
+    assert!(stdout.contains("2 probes sent, 2 answered"), "{stdout}");
 }
 
 #[test]
 fn ctrl_c_ends_ping_with_its_summary() {
     let node = Node::start(&[]);
-    let child = client(&["ping", &node.url, "-i", "0.05", "-q"])
+    let mut child = client(&["ping", &node.url, "-i", "0.05"])
         .spawn()
         .expect("starts");
-    std::thread::sleep(Duration::from_secs(2));
+    // What it probes, and two answers: jitter needs two.
+    let (lines, mut rest) = first_lines(&mut child, 3);
+    assert!(lines[2].starts_with("seq=1 "), "{lines:?}");
     send_signal(child.id(), SIGINT).expect("a child of ours");
-    let (code, stdout, _) = finish(child);
-    assert_eq!(code, 0, "{stdout}");
+    let (code, _, stderr) = finish(child);
+    assert_eq!(code, 0, "{stderr}");
+    let mut stdout = String::new();
+    rest.read_to_string(&mut stdout).expect("text");
     assert!(
         stdout.contains(" probes sent, ") && stdout.contains("jitter = "),
         "{stdout}"
     );
+}
+
+#[test]
+fn ping_says_that_the_node_was_lost() {
+    let mut node = Node::start(&[]);
+    let mut child = client(&["ping", &node.url, "-i", "0.05"])
+        .spawn()
+        .expect("starts");
+    let (_, mut rest) = first_lines(&mut child, 2);
+    node.signal(SIGKILL);
+    node.wait();
+    let (code, _, stderr) = finish(child);
+    assert_eq!(code, 7, "{stderr}");
+    assert!(
+        stderr.contains("the connection to the node was lost"),
+        "{stderr}"
+    );
+    let mut stdout = String::new();
+    rest.read_to_string(&mut stdout).expect("text");
+    assert!(stdout.contains(" probes sent, "), "{stdout}");
+}
+
+#[test]
+fn ping_ends_when_nobody_reads_it() {
+    let node = Node::start(&[]);
+    let mut child = client(&["ping", &node.url, "-i", "0.05"])
+        .spawn()
+        .expect("starts");
+    drop(first_lines(&mut child, 2));
+    let (code, _, stderr) = finish(child);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn repeated_tests_are_lines_below_one_line_of_names_until_ctrl_c() {
+    let node = Node::start(&[]);
+    let mut child = client(&[
+        "test",
+        &node.url,
+        "--duration",
+        "4",
+        "--csv",
+        "--repeat",
+        "0",
+        "--interval",
+        "4",
+    ])
+    .spawn()
+    .expect("starts");
+    let (lines, _rest) = first_lines(&mut child, 3);
+    assert!(lines[0].starts_with("started_at,"), "{lines:?}");
+    for line in &lines[1..] {
+        assert!(line.starts_with("20"), "{lines:?}");
+    }
+    send_signal(child.id(), SIGINT).expect("a child of ours");
+    let (code, _, stderr) = finish(child);
+    assert_eq!(code, 130, "{stderr}");
+}
+
+#[test]
+fn a_grade_worse_than_wanted_has_its_own_code() {
+    let node = FakeNode::start();
+    let test = |min_grade| {
+        run(&[
+            "test",
+            &node.url,
+            "--duration",
+            "4",
+            "--min-grade",
+            min_grade,
+        ])
+    };
+    let (code, table, stderr) = test("C");
+    assert_eq!(code, 3, "{table}{stderr}");
+    assert!(table.contains("Grade D"), "{table}");
+    let (code, table, stderr) = test("D");
+    assert_eq!(code, 0, "{table}{stderr}");
+}
+
+#[test]
+fn bind_is_where_connections_come_from() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let server = std::thread::spawn(move || listener.accept().expect("a client").1);
+    // Every address of 127/8 is this machine's.
+    let (code, _, stderr) = run(&["test", &url, "--bind", "127.0.0.2"]);
+    assert_eq!(code, 4, "{stderr}");
+    let from = server.join().expect("it ends with its client");
+    assert_eq!(from.ip().to_string(), "127.0.0.2");
+    // An address of documentation (RFC 5737) is nobody's.
+    let (code, _, stderr) = run(&["test", &url, "--bind", "192.0.2.1"]);
+    assert_eq!(code, 4, "{stderr}");
+    assert!(
+        stderr.contains("--bind names no address of this machine"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn no_color_wins() {
+    let fault = |name: &str| {
+        let mut command = client(&["test", "http://127.0.0.1:1", "-6"]);
+        command.env("CLICOLOR_FORCE", "1").env(name, "1");
+        finish(command.spawn().expect("starts")).2
+    };
+    assert!(fault("NAME").contains('\u{1b}'));
+    assert!(!fault("NO_COLOR").contains('\u{1b}'));
+}
+
+#[test]
+fn a_certificate_that_proves_nothing_is_told_apart_from_no_tls() {
+    let folder = std::env::temp_dir().join(format!("bufferbloat-tls-{}", std::process::id()));
+    let made = daemon()
+        .arg("make-test-certificate")
+        .arg(&folder)
+        .status()
+        .expect("starts");
+    assert!(made.success());
+    let path = |name: &str| {
+        folder
+            .join(name)
+            .to_str()
+            .expect("a path of ours")
+            .to_owned()
+    };
+    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    let node = Node::start(&["--ssl-certfile", &certificate, "--ssl-keyfile", &key]);
+    let (code, _, stderr) = run(&["ping", &node.url, "-c", "1"]);
+    assert_eq!(code, 4, "{stderr}");
+    assert!(stderr.contains("--insecure goes on anyway"), "{stderr}");
+    let (code, stdout, stderr) = run(&["ping", &node.url, "-c", "1", "--insecure"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (code, _, stderr) = run(&["ping", &node.url.replace("https", "http"), "-c", "1"]);
+    assert_eq!(code, 4, "{stderr}");
+    assert!(stderr.contains("should it be https://?"), "{stderr}");
+    let plain = Node::start(&[]);
+    let (code, _, stderr) = run(&["ping", &plain.url.replace("http", "https"), "-c", "1"]);
+    assert_eq!(code, 4, "{stderr}");
+    assert!(stderr.contains("should it be http://?"), "{stderr}");
+    let _ = std::fs::remove_dir_all(folder);
 }
 
 #[test]

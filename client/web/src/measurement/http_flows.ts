@@ -23,7 +23,12 @@ const HTTP_FLOWS_BESIDE_PROBES_MAX = 2;
  * over loopback on two cores carried 0.6 to 0.9 Gbit/s by POST and held the probes up by 0.3 to 0.5 s, and 2.2 Gbit/s
  * with 0.07 s by WebSocket.
  */
-export const isChromium = /\bChrom(e|ium)\//.test(globalThis.navigator?.userAgent ?? "");
+export const isChromium = namesChromium(globalThis.navigator?.userAgent ?? "");
+
+/** Whether a browser that calls itself so is built on Chromium; without a window it is `HeadlessChrome`. */
+export function namesChromium(userAgent: string): boolean {
+  return /Chrom(e|ium)\//.test(userAgent);
+}
 
 /** Which of the load may go by HTTP. */
 export type LoadByHttp = "both" | "down" | "neither";
