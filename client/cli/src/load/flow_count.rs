@@ -1,9 +1,10 @@
 //! How many load flows one direction needs: more while the last addition still paid, and none of one that did not: with both
-//! ways full, flows beyond what fills the line only hold its queues fuller. Pure; fed with goodput.
+//! ways full, flows beyond what fills the line only hold its queues fuller. What the first flows gain while they start is not
+//! an addition's merit, so none is made before they are done. Pure; fed with goodput.
 
 /// Flows that a direction starts with; one flow may be limited by its window rather than by the line.
 pub const FLOWS_AT_START: u32 = 4;
-/// Flows added at a time: six additions from 4 to 16 fit the 5 s of a warm-up.
+/// Flows added at a time: from 4 to 16 in six additions, which fit the 5 s of a warm-up on a line of few milliseconds.
 const FLOWS_PER_ADDITION: u32 = 2;
 /// An addition paid when goodput afterwards is more than this many times the goodput before.
 const WORTHWHILE_GAIN: f64 = 1.05;
@@ -11,6 +12,10 @@ const WORTHWHILE_GAIN: f64 = 1.05;
 const JUDGEMENT_INTERVAL_US: u64 = 700_000;
 /// The end of the interval over which goodput is measured for the judgement, µs.
 pub const JUDGEMENT_WINDOW_US: u64 = 400_000;
+/// Goodput that rises by itself is waited for over this time and [`START_ROUND_TRIPS`], µs: two judgements.
+const START_US: u64 = 2 * JUDGEMENT_INTERVAL_US;
+/// Connecting, asking, and slow start from 10 segments to a window of 640 (100 Mbit/s at 80 ms) take this many round trips.
+const START_ROUND_TRIPS: u64 = 8;
 /// From here on processors, not a flow's window, are what limits (four windows of 6 MB fill this at 200 ms), and further
 /// flows cost them more than they bring: none is added, Mbit/s.
 const ENOUGH_MBPS: f64 = 1_000.0;
@@ -20,8 +25,11 @@ const ENOUGH_MBPS: f64 = 1_000.0;
 pub struct FlowCount {
     flows: u32,
     flows_max: u32,
-    goodput_before_mbps: f64,
+    /// The most that was carried before the last judgement, and until now.
+    best_before_mbps: f64,
+    best_mbps: f64,
     last_addition: u32,
+    start_us: u64,
     next_judgement_us: u64,
     is_settled: bool,
 }
@@ -33,8 +41,10 @@ impl FlowCount {
         Self {
             flows: flows_at_start.min(flows_max).max(1),
             flows_max,
-            goodput_before_mbps: 0.0,
+            best_before_mbps: 0.0,
+            best_mbps: 0.0,
             last_addition: 0,
+            start_us: now_us,
             next_judgement_us: now_us + JUDGEMENT_INTERVAL_US,
             is_settled: false,
         }
@@ -46,32 +56,38 @@ impl FlowCount {
         self.flows
     }
 
-    /// Whether [`FlowCount::handle_goodput`] should be called at `now_us`.
-    #[must_use]
-    pub const fn is_due(&self, now_us: u64) -> bool {
-        !self.is_settled && now_us >= self.next_judgement_us
-    }
-
-    /// Takes the mean goodput over the last [`JUDGEMENT_WINDOW_US`] in Mbit/s. Returns how many flows to add, 0 for none. The
-    /// count settles at the first addition that did not pay, without that addition: a second try would read the line's noise
-    /// as a gain.
-    pub fn handle_goodput(&mut self, now_us: u64, goodput_mbps: f64) -> u32 {
-        if !self.is_due(now_us) {
+    /// Takes the mean goodput over the last [`JUDGEMENT_WINDOW_US`] in Mbit/s, as often as there is news of it, and the idle
+    /// line's round trip in µs. Returns how many flows to add, 0 for none. An addition is held against the best that was seen
+    /// before it, not against the dip that follows an overflow of the queue. The count settles at the first addition that did
+    /// not pay, without that addition: a second try would read the line's noise as a gain.
+    pub fn handle_goodput(&mut self, now_us: u64, goodput_mbps: f64, idle_rtt_us: u64) -> u32 {
+        if self.is_settled {
             return 0;
         }
-        let did_pay = goodput_mbps > self.goodput_before_mbps * WORTHWHILE_GAIN;
+        self.best_mbps = self.best_mbps.max(goodput_mbps);
+        if now_us < self.next_judgement_us {
+            return 0;
+        }
+        self.next_judgement_us = now_us + JUDGEMENT_INTERVAL_US;
+        let is_more = goodput_mbps > self.best_before_mbps * WORTHWHILE_GAIN;
+        self.best_before_mbps = self.best_mbps;
+        let is_tried = self.last_addition > 0;
+        let started_us = self.start_us + START_US + START_ROUND_TRIPS * idle_rtt_us;
+        let is_enough = goodput_mbps >= ENOUGH_MBPS;
+        if is_more && !is_tried && !is_enough && now_us < started_us {
+            return 0;
+        }
+        let did_not_pay = is_tried && !is_more;
         let addition = FLOWS_PER_ADDITION.min(self.flows_max.saturating_sub(self.flows));
-        if goodput_mbps >= ENOUGH_MBPS || !did_pay || addition == 0 {
+        if is_enough || did_not_pay || addition == 0 {
             self.is_settled = true;
-            if !did_pay {
+            if did_not_pay {
                 self.flows -= self.last_addition;
             }
             return 0;
         }
-        self.goodput_before_mbps = goodput_mbps;
         self.last_addition = addition;
         self.flows += addition;
-        self.next_judgement_us = now_us + JUDGEMENT_INTERVAL_US;
         addition
     }
 }
@@ -82,24 +98,59 @@ mod tests {
 
     const STEP: u64 = JUDGEMENT_INTERVAL_US;
 
+    /// The number of flows after each judgement.
+    fn grow(mut count: FlowCount, goodputs_mbps: &[f64], idle_rtt_us: u64) -> Vec<u32> {
+        let mut now_us = 0;
+        goodputs_mbps
+            .iter()
+            .map(|&goodput_mbps| {
+                now_us += STEP;
+                count.handle_goodput(now_us, goodput_mbps, idle_rtt_us);
+                count.flows()
+            })
+            .collect()
+    }
+
     #[test]
-    fn flows_are_added_while_they_pay() {
+    fn nothing_is_judged_before_its_time() {
         let mut count = FlowCount::new(0, 16, FLOWS_AT_START);
-        assert_eq!(count.handle_goodput(STEP - 1, 50.0), 0);
-        assert_eq!(count.handle_goodput(STEP, 50.0), 2);
-        assert_eq!(count.handle_goodput(2 * STEP, 60.0), 2);
-        assert_eq!(count.handle_goodput(3 * STEP, 62.0), 0);
-        assert_eq!(count.handle_goodput(4 * STEP, 100.0), 0);
-        assert_eq!(count.flows(), 6);
+        assert_eq!(count.handle_goodput(STEP, 50.0, 0), 0);
+        assert_eq!(count.handle_goodput(2 * STEP - 1, 50.0, 0), 0);
+        assert_eq!(count.handle_goodput(2 * STEP, 50.0, 0), 2);
+    }
+
+    #[test]
+    fn an_addition_after_a_dip_pays_when_it_beats_what_was_before_the_dip() {
+        let mut count = FlowCount::new(0, 16, FLOWS_AT_START);
+        assert_eq!(count.handle_goodput(STEP, 48.0, 0), 0);
+        assert_eq!(count.handle_goodput(2 * STEP, 40.0, 0), 2);
+        assert_eq!(count.handle_goodput(3 * STEP, 48.0, 0), 0);
+        assert_eq!(count.flows(), FLOWS_AT_START);
+    }
+
+    #[test]
+    fn flows_are_added_while_they_pay_and_the_last_addition_is_taken_back() {
+        let count = FlowCount::new(0, 16, FLOWS_AT_START);
+        assert_eq!(
+            grow(count, &[50.0, 50.0, 60.0, 62.0, 100.0], 0),
+            [4, 6, 8, 6, 6]
+        );
+    }
+
+    #[test]
+    fn what_the_first_flows_gain_by_themselves_is_no_reason_for_more() {
+        let slow_start = [1.0, 4.0, 16.0, 40.0, 48.0, 48.0, 48.0];
+        let count = FlowCount::new(0, 16, FLOWS_AT_START);
+        assert_eq!(grow(count, &slow_start, 600_000), [4, 4, 4, 4, 4, 6, 4]);
+        // Over so short a round trip it can't still be slow start.
+        assert_eq!(grow(count, &slow_start[..4], 20_000), [4, 4, 6, 8]);
     }
 
     #[test]
     fn neither_the_maximum_nor_a_fast_line_gets_more() {
-        let mut count = FlowCount::new(0, 5, FLOWS_AT_START);
-        assert_eq!(count.handle_goodput(STEP, 50.0), 1);
-        assert_eq!(count.handle_goodput(2 * STEP, 500.0), 0);
-        let mut count = FlowCount::new(0, 16, FLOWS_AT_START);
-        assert_eq!(count.handle_goodput(STEP, 1_000.0), 0);
-        assert_eq!(count.flows(), FLOWS_AT_START);
+        let count = FlowCount::new(0, 5, FLOWS_AT_START);
+        assert_eq!(grow(count, &[50.0, 50.0, 500.0], 0), [4, 5, 5]);
+        let count = FlowCount::new(0, 16, FLOWS_AT_START);
+        assert_eq!(grow(count, &[1_000.0, 1_000.0, 3_000.0], 0), [4, 4, 4]);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::event_loop::EventLoop;
 use engine::runtime::payload::Payload;
@@ -72,6 +72,7 @@ struct Loads {
     gone_awaited: Option<(usize, u64)>,
     received_bytes: u64,
     counted_us: Option<u64>,
+    idle_rtt_us: u64,
     lost: Option<String>,
     has_other_congestion_control: bool,
     orders: Receiver<LoadOrder>,
@@ -130,6 +131,7 @@ impl Loads {
             gone_awaited: None,
             received_bytes: 0,
             counted_us: None,
+            idle_rtt_us: 0,
             lost: None,
             has_other_congestion_control: false,
             orders,
@@ -238,13 +240,15 @@ impl Loads {
             let Some(load) = &mut self.loads[number] else {
                 continue;
             };
-            if load.is_over || !load.count.is_due(now_us) {
+            if load.is_over {
                 continue;
             }
             let to_us = self.bins.counted_until_us(direction, now_us);
             let from_us = to_us.saturating_sub(JUDGEMENT_WINDOW_US);
             let goodput_mbps = self.bins.mean_mbps(direction, from_us, to_us);
-            let addition = load.count.handle_goodput(now_us, goodput_mbps);
+            let addition = load
+                .count
+                .handle_goodput(now_us, goodput_mbps, self.idle_rtt_us);
             self.reached[index(direction)] = load.count.flows();
             self.want_flows(number, addition);
         }
@@ -562,12 +566,12 @@ impl Application for Loads {
 
     fn handle_tick(&mut self, now: Instant, _: &Counters) -> Directive {
         let now_us = self.since_start_us(now);
-        // A test that has lost its owner ends, too.
-        let is_told = !matches!(
-            self.orders.try_recv(),
-            Err(crossbeam_channel::TryRecvError::Empty)
-        );
-        self.is_ending |= is_told;
+        match self.orders.try_recv() {
+            Ok(LoadOrder::NoteIdle { rtt_us }) => self.idle_rtt_us = rtt_us,
+            // A test that has lost its owner ends, too.
+            Ok(LoadOrder::End) | Err(TryRecvError::Disconnected) => self.is_ending = true,
+            Err(TryRecvError::Empty) => {}
+        }
         if !self.is_ending {
             self.advance(now_us);
             self.grow(now_us);

@@ -15,6 +15,8 @@ export type LoadContext = {
   httpFlowsMax: number;
   start_epoch_us: number;
   lifetime_ms: number;
+  /** The idle line's round trip. */
+  idleRtt_us: number;
   flowsMax: number;
   flowsAtStart: number;
   registry: FlowRegistry;
@@ -38,7 +40,7 @@ export class Load {
   /** Opens the first flows at once. */
   constructor(now_us: number, context: LoadContext) {
     this.#context = context;
-    this.#count = new FlowCount(now_us, context.flowsMax, context.flowsAtStart);
+    this.#count = new FlowCount(now_us, context.idleRtt_us, context.flowsMax, context.flowsAtStart);
     const { start_epoch_us, urls, registry } = context;
     for (const member of context.crew) {
       member.handle = (notice) => this.#handleProgress(member.id, notice);
@@ -65,8 +67,7 @@ export class Load {
 
   /** Opens more flows if the last addition paid, or ends it. Called often while the load ramps up, and only then. */
   grow(now_us: number): void {
-    const due_us = this.#count.pollTimeout();
-    if (due_us === null || now_us < due_us || this.#isEnding) return;
+    if (this.#count.isSettled || this.#isEnding) return;
     const { bins, direction } = this.#context;
     const to_us = bins.countedUntil(direction, now_us);
     const goodput_mbps = bins.mean_mbps(direction, to_us - JUDGEMENT_WINDOW_US, to_us);
