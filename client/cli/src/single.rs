@@ -245,13 +245,7 @@ impl<'a> Test<'a> {
     }
 
     fn run_timeline(&mut self, loops: &Loops, interrupt: &Interrupt) -> Ended {
-        let baseline_end_us = self.phases.first().map_or(0, |span| span.end_us);
-        let mut is_idle_told = false;
         loop {
-            if !is_idle_told && self.elapsed_us() >= baseline_end_us {
-                is_idle_told = true;
-                self.tell_idle(&loops.load.orders, baseline_end_us);
-            }
             if let Some(at_us) = self.listen(loops) {
                 return Ended::Lost { at_us };
             }
@@ -262,18 +256,6 @@ impl<'a> Test<'a> {
                 return Ended::AtItsEnd;
             }
             self.tell(Step::Running);
-        }
-    }
-
-    fn tell_idle(&self, orders: &Sender<LoadOrder>, until_us: u64) {
-        if let Some(idle_ms) = self.log.median_ms(0, until_us) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a round trip"
-            )]
-            let rtt_us = (idle_ms * 1_000.0) as u64;
-            let _ = orders.try_send(LoadOrder::NoteIdle { rtt_us });
         }
     }
 

@@ -5,6 +5,7 @@
 use super::goodput::Goodput;
 use super::phases::Window;
 use super::statistics::Sorted;
+use crate::limits::FLOWS_PER_DIRECTION_MAX;
 use crate::message::report::{
     Confidence, ConfidenceCode, ConfidenceLevel, ConfidenceReason, FlowSummary, NodeSummary,
 };
@@ -13,12 +14,19 @@ use crate::message::samples::{Direction, ProbeTransport, TestSamples};
 /// A client that sees this much more increase than the node does, at the median, in µs, was itself slow: two grades
 /// apart in the best range, and far above the scheduling noise of a browser's worker.
 pub const DEVICE_GAP_US: f64 = 10_000.0;
+/// On a deep queue the same as a share of the increase, as far as the figures themselves are to be trusted: the node's few
+/// pings of a phase see other moments of the queue than the client's probes.
+pub const DEVICE_GAP_RATIO: f64 = 0.10;
 /// A probe timer that is later than this at its 95th percentile, in µs, belongs to a device that can't keep up: half of
 /// the 50 ms between two probes.
 pub const TIMER_LATE_US: f64 = 25_000.0;
 /// Goodput that grows by more than this from the first third of a phase to the last had not reached the line's rate:
 /// twice the 5 % by which a client decides whether one more flow is worth it.
 pub const STILL_RISING_RATIO: f64 = 0.10;
+/// What a rise from nothing is said to be.
+const RISE_MAX: f64 = 10.0;
+/// From here on it is not the number of flows that holds a load back, Mbit/s: a client adds none.
+const FLOWS_ENOUGH_MBPS: f64 = 1_000.0;
 /// Loop lag of the node, 99th percentile, in µs, above which its own delay shows in grades: near half of the 5 ms of A+.
 pub const NODE_LAG_US: u64 = 2_000;
 /// A load that something other than the line held back for more than this share of its busy time may not have filled
@@ -43,10 +51,33 @@ pub(super) struct PhaseEvidence {
     pub(super) sent: usize,
     /// Probes answered or lost.
     pub(super) known: usize,
-    /// The client's median increase, less the node's, µs.
-    pub(super) device_gap_us: Option<f64>,
+    pub(super) device_gap: Option<DeviceGap>,
     /// The directions that were to be saturated.
-    pub(super) loaded: Vec<(Direction, Option<Goodput>)>,
+    pub(super) loaded: Vec<Loaded>,
+}
+
+/// What the client saw beside what the node saw.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DeviceGap {
+    /// The client's increase, less the node's, µs.
+    pub(super) gap_us: f64,
+    /// The node's increase, µs.
+    pub(super) node_increase_us: f64,
+}
+
+impl DeviceGap {
+    fn is_slow(self) -> bool {
+        self.gap_us > DEVICE_GAP_US.max(self.node_increase_us * DEVICE_GAP_RATIO)
+    }
+}
+
+/// A direction that was to be saturated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loaded {
+    pub(super) direction: Direction,
+    pub(super) goodput: Option<Goodput>,
+    /// The most flows it had at once until then.
+    pub(super) flows: u32,
 }
 
 /// How many phases the timeline has, and how many of them did not run to their end.
@@ -151,23 +182,22 @@ fn incomplete(Completeness { planned, missing }: Completeness) -> Option<Confide
 }
 
 fn device_slow(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
-    let (gap_us, phase) = phases
+    let (gap, phase) = phases
         .iter()
         .filter(|phase| phase.is_graded)
-        .filter_map(|phase| Some((phase.device_gap_us?, phase.name)))
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (gap_us > DEVICE_GAP_US).then(|| {
-        let gap_ms = gap_us / 1_000.0;
-        reason(
-            ConfidenceCode::DeviceSlow,
-            gap_ms,
-            "ms",
-            format!(
-                "This device was slow, not only the line: in the {phase} it added {gap_ms:.0} ms of its own to the \
-                 response times. Close other programs and tabs, or try a faster device."
-            ),
-        )
-    })
+        .filter_map(|phase| Some((phase.device_gap?, phase.name)))
+        .filter(|(gap, _)| gap.is_slow())
+        .max_by(|(a, _), (b, _)| a.gap_us.total_cmp(&b.gap_us))?;
+    let gap_ms = gap.gap_us / 1_000.0;
+    Some(reason(
+        ConfidenceCode::DeviceSlow,
+        gap_ms,
+        "ms",
+        format!(
+            "This device was slow, not only the line: in the {phase} it added {gap_ms:.0} ms of its own to the response \
+             times. Close other programs and tabs, or try a faster device."
+        ),
+    ))
 }
 
 fn timer_late(late_us: &[u32]) -> Option<ConfidenceReason> {
@@ -186,38 +216,72 @@ fn timer_late(late_us: &[u32]) -> Option<ConfidenceReason> {
 }
 
 fn not_saturated(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
-    let (rise, phase, direction) = phases
+    carried_nothing(phases)
+        .or_else(|| still_rising(phases))
+        .or_else(|| out_of_flows(phases))
+}
+
+fn unsaturated(value: f64, unit: &str, what: &str) -> ConfidenceReason {
+    let message = format!(
+        "The line may not have been full: {what}. The real delay under load may be higher."
+    );
+    reason(ConfidenceCode::LoadNotSaturated, value, unit, message)
+}
+
+/// Every direction of every phase that was to be saturated.
+fn all_loaded(phases: &[PhaseEvidence]) -> impl Iterator<Item = (&PhaseEvidence, &Loaded)> {
+    phases
         .iter()
-        .flat_map(|phase| phase.loaded.iter().map(move |loaded| (phase.name, loaded)))
-        .map(|(phase, &(direction, goodput))| (rise(goodput), phase, direction))
-        .max_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
+        .flat_map(|phase| phase.loaded.iter().map(move |loaded| (phase, loaded)))
+}
+
+fn carried_nothing(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
+    let carried_mbps = |loaded: &Loaded| loaded.goodput.map_or(0.0, |goodput| goodput.mean_mbps);
+    let (phase, loaded) = all_loaded(phases).find(|(_, loaded)| carried_mbps(loaded) <= 0.0)?;
+    let direction = direction_name(loaded.direction);
+    let what = format!("in the {} the {direction} carried nothing", phase.name);
+    Some(unsaturated(0.0, "%", &what))
+}
+
+/// Only where a direction is loaded alone: with both, each one's share rises and falls with the other's queue.
+fn still_rising(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
+    let (phase, loaded, rise) = all_loaded(phases)
+        .filter(|(phase, _)| phase.loaded.len() == 1)
+        .filter_map(|(phase, loaded)| Some((phase, loaded, rise(loaded.goodput?))))
+        .max_by(|(.., a), (.., b)| a.total_cmp(b))?;
     (rise > STILL_RISING_RATIO).then(|| {
-        let rise_percent = rise * 100.0;
-        let seen = if rise == f64::MAX {
-            "carried nothing".to_owned()
-        } else {
-            format!("was still rising by {rise_percent:.0} %")
-        };
-        let value = if rise == f64::MAX { 0.0 } else { rise_percent };
-        reason(
-            ConfidenceCode::LoadNotSaturated,
-            value,
-            "%",
-            format!(
-                "The line may not have been full: in the {phase} the {} {seen}. The real delay under load may be higher.",
-                direction_name(direction)
-            ),
-        )
+        let percent = rise.min(RISE_MAX) * 100.0;
+        let direction = direction_name(loaded.direction);
+        let what = format!(
+            "in the {} the {direction} was still rising by {percent:.0} %",
+            phase.name
+        );
+        unsaturated(percent, "%", &what)
     })
 }
 
-/// How much goodput rose from the first third to the last; the largest number there is when there was none at all.
-fn rise(goodput: Option<Goodput>) -> f64 {
-    match goodput {
-        Some(goodput) if goodput.first_third_mbps > 0.0 => {
-            goodput.last_third_mbps / goodput.first_third_mbps - 1.0
-        }
-        Some(_) | None => f64::MAX,
+/// Each addition of flows raised the goodput, until there were no more to add.
+fn out_of_flows(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
+    let is_out = |loaded: &Loaded| {
+        loaded.flows as usize >= FLOWS_PER_DIRECTION_MAX
+            && loaded
+                .goodput
+                .is_some_and(|goodput| goodput.mean_mbps < FLOWS_ENOUGH_MBPS)
+    };
+    let (_, loaded) = all_loaded(phases).find(|(_, loaded)| is_out(loaded))?;
+    let (flows, direction) = (loaded.flows, direction_name(loaded.direction));
+    let what = format!("the {direction} grew with each of {flows} flows, and more are not allowed");
+    Some(unsaturated(f64::from(flows), "flows", &what))
+}
+
+/// How much goodput rose from the first third to the last.
+fn rise(goodput: Goodput) -> f64 {
+    if goodput.first_third_mbps > 0.0 {
+        goodput.last_third_mbps / goodput.first_third_mbps - 1.0
+    } else if goodput.last_third_mbps > 0.0 {
+        RISE_MAX
+    } else {
+        0.0
     }
 }
 
@@ -318,6 +382,20 @@ mod tests {
         }
     }
 
+    fn gap(gap_us: f64) -> DeviceGap {
+        DeviceGap {
+            gap_us,
+            node_increase_us: 50_000.0,
+        }
+    }
+
+    fn rising(percent: f64) -> Goodput {
+        Goodput {
+            last_third_mbps: 50.0 + percent / 2.0,
+            ..steady(50.0)
+        }
+    }
+
     fn evidence() -> Vec<PhaseEvidence> {
         phases::single_user()
             .into_iter()
@@ -328,11 +406,15 @@ mod tests {
                 is_graded: is_graded(span.phase),
                 sent: 200,
                 known: 200,
-                device_gap_us: Some(0.0),
+                device_gap: Some(gap(0.0)),
                 loaded: [Direction::Down, Direction::Up]
                     .into_iter()
                     .filter(|&direction| load(span.phase).includes(direction))
-                    .map(|direction| (direction, Some(steady(50.0))))
+                    .map(|direction| Loaded {
+                        direction,
+                        goodput: Some(steady(50.0)),
+                        flows: 4,
+                    })
                     .collect(),
             })
             .collect()
@@ -390,32 +472,74 @@ mod tests {
     #[test]
     fn a_device_is_slow_when_it_sees_ten_ms_more_than_the_node() {
         let mut phases = evidence();
-        phases[2].device_gap_us = Some(10_000.0);
+        phases[2].device_gap = Some(gap(10_000.0));
         assert_eq!(
             level(&NodeSummary::default(), &phases),
             ConfidenceLevel::High
         );
-        phases[2].device_gap_us = Some(12_500.0);
+        phases[2].device_gap = Some(gap(12_500.0));
         assert_eq!(
             only(&samples(), &NodeSummary::default(), &phases),
             (ConfidenceCode::DeviceSlow, 12.5)
+        );
+        let node_increase_us = 200_000.0;
+        let within_a_tenth = DeviceGap {
+            node_increase_us,
+            ..gap(19_000.0)
+        };
+        phases[2].device_gap = Some(within_a_tenth);
+        assert_eq!(
+            level(&NodeSummary::default(), &phases),
+            ConfidenceLevel::High
         );
     }
 
     #[test]
     fn a_load_that_still_rises_or_never_was_is_not_saturated() {
         let mut phases = evidence();
-        phases[1].loaded[0].1 = Some(Goodput {
-            last_third_mbps: 60.0,
-            ..steady(50.0)
-        });
+        phases[1].loaded[0].goodput = Some(rising(20.0));
         let (code, percent) = only(&samples(), &NodeSummary::default(), &phases);
         assert_eq!(code, ConfidenceCode::LoadNotSaturated);
         assert!((percent - 20.0).abs() < 1e-9);
-        phases[1].loaded[0].1 = None;
+        phases[1].loaded[0].goodput = None;
         assert_eq!(
             only(&samples(), &NodeSummary::default(), &phases),
             (ConfidenceCode::LoadNotSaturated, 0.0)
+        );
+    }
+
+    #[test]
+    fn with_both_directions_loaded_a_share_may_rise() {
+        let mut phases = evidence();
+        phases[3].loaded[0].goodput = Some(rising(50.0));
+        assert_eq!(
+            level(&NodeSummary::default(), &phases),
+            ConfidenceLevel::High
+        );
+        phases[3].loaded[0].goodput = Some(steady(0.0));
+        assert_eq!(
+            only(&samples(), &NodeSummary::default(), &phases),
+            (ConfidenceCode::LoadNotSaturated, 0.0)
+        );
+    }
+
+    #[test]
+    fn a_load_that_ran_out_of_flows_may_not_have_filled_the_line() {
+        let mut phases = evidence();
+        phases[2].loaded[0].flows = 15;
+        assert_eq!(
+            level(&NodeSummary::default(), &phases),
+            ConfidenceLevel::High
+        );
+        phases[2].loaded[0].flows = 16;
+        assert_eq!(
+            only(&samples(), &NodeSummary::default(), &phases),
+            (ConfidenceCode::LoadNotSaturated, 16.0)
+        );
+        phases[2].loaded[0].goodput = Some(steady(1_000.0));
+        assert_eq!(
+            level(&NodeSummary::default(), &phases),
+            ConfidenceLevel::High
         );
     }
 

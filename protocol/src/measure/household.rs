@@ -6,7 +6,6 @@ use super::goodput::Counts;
 use super::grade::{grade, overall_grade};
 use super::impact::{Culprit, impact};
 use super::latency::{PhaseLatency, round_trip_bound_us};
-use super::node_view::NodeView;
 use super::phases::{self, Window};
 use super::receiver::{LateRule, SessionReceiver};
 use super::report::{Idle, duration_s, ms};
@@ -86,21 +85,13 @@ fn evidence(
 ) -> Vec<PhaseEvidence> {
     let of = |name, window, is_graded: bool| {
         let latency = PhaseLatency::of(&samples.probes, samples.listened_until_us, window);
-        let increase_us = latency
-            .rtt_us
-            .as_ref()
-            .zip(idle.median_us())
-            .map(|(rtt_us, idle_us)| rtt_us.median() - idle_us);
-        let node_us = NodeView::of(&samples.node_rtt, window).increase_over_us(idle.node);
         PhaseEvidence {
             name,
             window,
             is_graded,
             sent: latency.sent,
             known: latency.answered + latency.lost,
-            device_gap_us: increase_us
-                .zip(node_us)
-                .map(|(client_us, node_us)| client_us - node_us),
+            device_gap: idle.device_gap(samples, window),
             loaded: Vec::new(),
         }
     };

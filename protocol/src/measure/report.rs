@@ -1,10 +1,11 @@
 //! The report of a test: checked, and handed to the mode that it was run in.
 
 use super::check::check;
+use super::confidence::DeviceGap;
 use super::direction::IdlePath;
 use super::fault::SamplesFault;
 use super::latency::PhaseLatency;
-use super::node_view::NodeView;
+use super::node_view::{NodeView, client_excess_us};
 use super::phases::Window;
 use super::statistics::Sorted;
 use super::{household, single_user};
@@ -56,6 +57,31 @@ impl Idle {
 
     pub(super) fn median_us(&self) -> Option<f64> {
         self.latency.rtt_us.as_ref().map(Sorted::median)
+    }
+
+    /// What the client saw more of an increase than the node did, with pings at the same moments, else with the kernel's
+    /// estimate over the whole phase.
+    pub(super) fn device_gap(
+        &self,
+        samples: &TestSamples,
+        window: impl Into<Window>,
+    ) -> Option<DeviceGap> {
+        let window = window.into();
+        let idle_us = self.median_us()?;
+        let node = NodeView::of(&samples.node_rtt, window);
+        let node_increase_us = node.increase_over_us(self.node)?;
+        let excess = client_excess_us(&samples.node_rtt, &samples.probes, window);
+        let gap_us = match (excess, self.node.ping_us()) {
+            (Some(excess_us), Some(node_idle_us)) => excess_us - (idle_us - node_idle_us),
+            _ => {
+                let latency = PhaseLatency::of(&samples.probes, samples.listened_until_us, window);
+                latency.rtt_us?.median() - idle_us - node_increase_us
+            }
+        };
+        Some(DeviceGap {
+            gap_us,
+            node_increase_us,
+        })
     }
 
     /// The part of the report that tells of the idle line; the rest of it as of a test in which nothing else happened.

@@ -1,6 +1,6 @@
 //! The report of the single-user test: three graded phases against the baseline.
 
-use super::confidence::{Completeness, PhaseEvidence, confidence};
+use super::confidence::{Completeness, DeviceGap, Loaded, PhaseEvidence, confidence};
 use super::goodput::{Counts, Goodput};
 use super::grade::grade;
 use super::latency::PhaseLatency;
@@ -64,17 +64,24 @@ fn graded_phase(
     let split =
         increase_us.and_then(|increase_us| idle.path.as_ref()?.split(&latency.kept, increase_us));
     let node_increase_us = NodeView::of(&samples.node_rtt, span).increase_over_us(idle.node);
-    let device_gap_us = over_idle_us(rtt_us.map(Sorted::median))
-        .zip(node_increase_us)
-        .map(|(client_us, node_us)| client_us - node_us);
+    let device_gap = idle.device_gap(samples, span);
 
     let goodput = |direction| Goodput::of(counts(samples, direction), span);
-    let loaded: Vec<(Direction, Option<Goodput>)> = [Direction::Down, Direction::Up]
+    let loaded: Vec<Loaded> = [Direction::Down, Direction::Up]
         .into_iter()
         .filter(|&direction| phases::load(span.phase).includes(direction))
-        .map(|direction| (direction, goodput(direction)))
+        .map(|direction| Loaded {
+            direction,
+            goodput: goodput(direction),
+            flows: flows_at(samples, direction, span.end_us),
+        })
         .collect();
-    let of = |direction| loaded.iter().find(|loaded| loaded.0 == direction)?.1;
+    let of = |direction| {
+        loaded
+            .iter()
+            .find(|loaded| loaded.direction == direction)?
+            .goodput
+    };
     let (down, up) = (of(Direction::Down), of(Direction::Up));
     let percentile_ms = |p| rtt_us.map(|rtt_us| ms(rtt_us.percentile(p)));
     let increase_ms = increase_us.map(ms);
@@ -101,15 +108,15 @@ fn graded_phase(
         goodput_up_p10_mbps: up.map(|goodput| goodput.p10_mbps),
         goodput_up_p90_mbps: up.map(|goodput| goodput.p90_mbps),
     };
-    let evidence = evidence_of(span, &latency, device_gap_us, loaded);
+    let evidence = evidence_of(span, &latency, device_gap, loaded);
     (report, evidence)
 }
 
 fn evidence_of(
     span: PhaseSpan,
     latency: &PhaseLatency,
-    device_gap_us: Option<f64>,
-    loaded: Vec<(Direction, Option<Goodput>)>,
+    device_gap: Option<DeviceGap>,
+    loaded: Vec<Loaded>,
 ) -> PhaseEvidence {
     PhaseEvidence {
         name: name(span.phase),
@@ -117,9 +124,20 @@ fn evidence_of(
         is_graded: phases::is_graded(span.phase),
         sent: latency.sent,
         known: latency.answered + latency.lost,
-        device_gap_us,
+        device_gap,
         loaded,
     }
+}
+
+/// The most flows that a direction had at once until a time.
+fn flows_at(samples: &TestSamples, direction: Direction, until_us: u64) -> u32 {
+    samples
+        .flows
+        .iter()
+        .filter(|sample| sample.direction == direction && sample.at_us < until_us)
+        .map(|sample| sample.flows)
+        .max()
+        .unwrap_or(0)
 }
 
 /// A phase in the words of a sentence.

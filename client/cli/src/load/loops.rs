@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender};
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::event_loop::EventLoop;
 use engine::runtime::payload::Payload;
@@ -72,7 +72,6 @@ struct Loads {
     gone_awaited: Option<(usize, u64)>,
     received_bytes: u64,
     counted_us: Option<u64>,
-    idle_rtt_us: u64,
     lost: Option<String>,
     has_other_congestion_control: bool,
     orders: Receiver<LoadOrder>,
@@ -131,7 +130,6 @@ impl Loads {
             gone_awaited: None,
             received_bytes: 0,
             counted_us: None,
-            idle_rtt_us: 0,
             lost: None,
             has_other_congestion_control: false,
             orders,
@@ -246,9 +244,7 @@ impl Loads {
             let to_us = self.bins.counted_until_us(direction, now_us);
             let from_us = to_us.saturating_sub(JUDGEMENT_WINDOW_US);
             let goodput_mbps = self.bins.mean_mbps(direction, from_us, to_us);
-            let addition = load
-                .count
-                .handle_goodput(now_us, goodput_mbps, self.idle_rtt_us);
+            let addition = load.count.handle_goodput(now_us, goodput_mbps);
             self.reached[index(direction)] = load.count.flows();
             self.want_flows(number, addition);
         }
@@ -566,12 +562,12 @@ impl Application for Loads {
 
     fn handle_tick(&mut self, now: Instant, _: &Counters) -> Directive {
         let now_us = self.since_start_us(now);
-        match self.orders.try_recv() {
-            Ok(LoadOrder::NoteIdle { rtt_us }) => self.idle_rtt_us = rtt_us,
-            // A test that has lost its owner ends, too.
-            Ok(LoadOrder::End) | Err(TryRecvError::Disconnected) => self.is_ending = true,
-            Err(TryRecvError::Empty) => {}
-        }
+        // A test that has lost its owner ends, too.
+        let is_told = !matches!(
+            self.orders.try_recv(),
+            Err(crossbeam_channel::TryRecvError::Empty)
+        );
+        self.is_ending |= is_told;
         if !self.is_ending {
             self.advance(now_us);
             self.grow(now_us);

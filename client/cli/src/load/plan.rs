@@ -31,11 +31,6 @@ pub struct LoadPlan {
 /// What the loop is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadOrder {
-    /// The idle line's round trip is now known, µs.
-    NoteIdle {
-        /// The median of the baseline.
-        rtt_us: u64,
-    },
     /// End every flow and the loop.
     End,
 }

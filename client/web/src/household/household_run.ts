@@ -290,7 +290,6 @@ export class HouseholdRun {
       httpFlowsMax: flowsByHttp,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (span.end_us - span.start_us + LATE_ANSWER_LIMIT_US) / 1000,
-      idleRtt_us: (this.log.median_ms(0, this.phases[0]?.end_us ?? 0) ?? 0) * 1000,
       flowsMax: flows_max,
       flowsAtStart: flowsByHttp || FLOWS_AT_START,
       registry: this.registry,

@@ -247,7 +247,6 @@ export class TestRun {
       httpFlowsMax: flowsByHttp,
       start_epoch_us: this.#startEpochUs,
       lifetime_ms: (stretch.end_us - stretch.start_us) / 1000 + LATE_ANSWER_LIMIT_US / 1000,
-      idleRtt_us: (this.log.median_ms(0, this.phases[0]?.end_us ?? 0) ?? 0) * 1000,
       // Where no WebSocket opened for the probes, none will for the load.
       flowsMax: this.probeTransport === "http" ? flowsByHttp : flows_max,
       flowsAtStart: reached.isFast ? Math.min(reached.flows, flowsByHttp || FLOWS_AT_START) : reached.flows,

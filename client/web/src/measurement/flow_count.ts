@@ -15,10 +15,11 @@ export const WORTHWHILE_GAIN = 1.05;
 export const JUDGEMENT_INTERVAL_US = 700_000;
 /** The end of the interval over which goodput is measured for the judgement, µs. */
 export const JUDGEMENT_WINDOW_US = 400_000;
-/** Goodput that rises by itself is waited for over this time and `START_ROUND_TRIPS`, µs: two judgements. */
+/**
+ * Goodput that rises by itself is waited for over this time, µs: two judgements. Slow start to 100 Mbit/s takes eight round
+ * trips of 80 ms; where it takes longer, more flows fill the line sooner.
+ */
 const START_US = 2 * JUDGEMENT_INTERVAL_US;
-/** Connecting, asking, and slow start from 10 segments to a window of 640 (100 Mbit/s at 80 ms) take this many round trips. */
-const START_ROUND_TRIPS = 8;
 
 /**
  * From here on the device's processor, not a flow's window, is what limits (four windows of 6 MB fill this at 200 ms), and
@@ -39,9 +40,9 @@ export class FlowCount {
   #isSettled = false;
   #isFast = false;
 
-  /** `idleRtt_us` is the idle line's round trip; `flowsAtStart` is what an earlier phase reached, when there was one. */
-  constructor(now_us: number, idleRtt_us: number, flowsMax: number, flowsAtStart = FLOWS_AT_START) {
-    this.#started_us = now_us + START_US + START_ROUND_TRIPS * idleRtt_us;
+  /** `flowsAtStart` is what an earlier phase reached, when there was one. */
+  constructor(now_us: number, flowsMax: number, flowsAtStart = FLOWS_AT_START) {
+    this.#started_us = now_us + START_US;
     this.#flowsMax = flowsMax;
     this.#flows = Math.max(1, Math.min(flowsAtStart, flowsMax));
     this.#nextJudgement_us = now_us + JUDGEMENT_INTERVAL_US;

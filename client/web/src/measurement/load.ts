@@ -15,8 +15,6 @@ export type LoadContext = {
   httpFlowsMax: number;
   start_epoch_us: number;
   lifetime_ms: number;
-  /** The idle line's round trip. */
-  idleRtt_us: number;
   flowsMax: number;
   flowsAtStart: number;
   registry: FlowRegistry;
@@ -40,7 +38,7 @@ export class Load {
   /** Opens the first flows at once. */
   constructor(now_us: number, context: LoadContext) {
     this.#context = context;
-    this.#count = new FlowCount(now_us, context.idleRtt_us, context.flowsMax, context.flowsAtStart);
+    this.#count = new FlowCount(now_us, context.flowsMax, context.flowsAtStart);
     const { start_epoch_us, urls, registry } = context;
     for (const member of context.crew) {
       member.handle = (notice) => this.#handleProgress(member.id, notice);
