@@ -24,7 +24,7 @@ const ENOUGH_MBPS: f64 = 1_000.0;
 pub struct FlowCount {
     flows: u32,
     flows_max: u32,
-    /// The most that was carried before the last judgement, and until now.
+    /// The most that was carried in the interval before the last judgement, and since then.
     best_before_mbps: f64,
     best_mbps: f64,
     last_addition: u32,
@@ -56,8 +56,8 @@ impl FlowCount {
     }
 
     /// Takes the mean goodput over the last [`JUDGEMENT_WINDOW_US`] in Mbit/s, as often as there is news of it. Returns how
-    /// many flows to add, 0 for none. An addition is held against the best that was seen before it, not against the dip that
-    /// follows an overflow of the queue. The count settles at the first addition that did not pay, without that addition: a
+    /// many flows to add, 0 for none. An addition is held against the best of the interval before it, not against the dip
+    /// that follows an overflow of the queue. The count settles at the first addition that did not pay, without that addition: a
     /// second try would read the line's noise as a gain.
     pub fn handle_goodput(&mut self, now_us: u64, goodput_mbps: f64) -> u32 {
         if self.is_settled {
@@ -69,7 +69,7 @@ impl FlowCount {
         }
         self.next_judgement_us = now_us + JUDGEMENT_INTERVAL_US;
         let is_more = goodput_mbps > self.best_before_mbps * WORTHWHILE_GAIN;
-        self.best_before_mbps = self.best_mbps;
+        self.best_before_mbps = std::mem::take(&mut self.best_mbps);
         let is_tried = self.last_addition > 0;
         let is_enough = goodput_mbps >= ENOUGH_MBPS;
         if is_more && !is_tried && !is_enough && now_us < self.started_us {
@@ -121,6 +121,7 @@ mod tests {
     fn an_addition_after_a_dip_pays_when_it_beats_what_was_before_the_dip() {
         let mut count = FlowCount::new(0, 16, FLOWS_AT_START);
         assert_eq!(count.handle_goodput(STEP, 48.0), 0);
+        assert_eq!(count.handle_goodput(STEP + STEP / 2, 48.0), 0);
         assert_eq!(count.handle_goodput(2 * STEP, 40.0), 2);
         assert_eq!(count.handle_goodput(3 * STEP, 48.0), 0);
         assert_eq!(count.flows(), FLOWS_AT_START);

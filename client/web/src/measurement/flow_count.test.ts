@@ -21,7 +21,11 @@ describe("FlowCount", () => {
   });
 
   it("holds an addition against what was before a dip", () => {
-    expect(grow(new FlowCount(0, 16), [48, 40, 48])).toEqual([4, 6, 4]);
+    const count = new FlowCount(0, 16);
+    count.handleGoodput(JUDGEMENT_INTERVAL_US, 48);
+    count.handleGoodput(1.5 * JUDGEMENT_INTERVAL_US, 48);
+    expect(count.handleGoodput(2 * JUDGEMENT_INTERVAL_US, 40)).toBe(FLOWS_PER_ADDITION);
+    expect(count.handleGoodput(3 * JUDGEMENT_INTERVAL_US, 48)).toBe(-FLOWS_PER_ADDITION);
   });
 
   it("takes what the first flows gain by themselves for no reason to add more", () => {

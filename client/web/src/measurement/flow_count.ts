@@ -32,7 +32,7 @@ export class FlowCount {
   #flows: number;
   readonly #flowsMax: number;
   readonly #started_us: number;
-  /** The most that was carried before the last judgement, and until now. */
+  /** The most that was carried in the interval before the last judgement, and since then. */
   #bestBefore_mbps = 0;
   #best_mbps = 0;
   #lastAddition = 0;
@@ -65,7 +65,7 @@ export class FlowCount {
 
   /**
    * `goodput_mbps` is the mean over the last `JUDGEMENT_WINDOW_US`, told as often as there is news of it. Returns how many
-   * flows to add, 0 for none, or as a negative number how many to end. An addition is held against the best that was seen
+   * flows to add, 0 for none, or as a negative number how many to end. An addition is held against the best of the interval
    * before it, not against the dip that follows an overflow of the queue. The count settles at the first addition that did
    * not pay: a second try would read the line's noise as a gain.
    */
@@ -76,6 +76,7 @@ export class FlowCount {
     this.#nextJudgement_us = now_us + JUDGEMENT_INTERVAL_US;
     const isMore = goodput_mbps > this.#bestBefore_mbps * WORTHWHILE_GAIN;
     this.#bestBefore_mbps = this.#best_mbps;
+    this.#best_mbps = 0;
     this.#isFast = goodput_mbps >= ENOUGH_MBPS;
     const isTried = this.#lastAddition > 0;
     if (isMore && !isTried && !this.#isFast && now_us < this.#started_us) return 0;

@@ -5,6 +5,7 @@
 
 pub(crate) mod matrix;
 mod record;
+mod strain;
 mod subject;
 mod table;
 mod truth;
@@ -97,15 +98,15 @@ fn measure(cases: &[Case], arguments: &AccuracyArguments, results: &Results) -> 
                     && record.repetition == job.repetition
             })
     };
-    let instruments = [Instrument::Truth, Instrument::Page, Instrument::Client];
     let (alone, beside): (Vec<Job>, Vec<Job>) = (1..=arguments.repeat)
         .flat_map(|repetition| {
             cases.iter().flat_map(move |case| {
-                instruments.map(|instrument| Job {
+                let job = move |instrument| Job {
                     case: case.clone(),
                     instrument,
                     repetition,
-                })
+                };
+                case.instruments().into_iter().map(job)
             })
         })
         .filter(is_wanted)
@@ -118,7 +119,8 @@ fn measure(cases: &[Case], arguments: &AccuracyArguments, results: &Results) -> 
         )
     };
     let mut beside = beside;
-    let [truths, pages, clients] = instruments.map(|instrument| queue_of(instrument, &mut beside));
+    let [truths, pages, clients] = [Instrument::Truth, Instrument::Page, Instrument::Client]
+        .map(|instrument| queue_of(instrument, &mut beside));
     let failures = std::thread::scope(|scope| {
         let workers =
             [&truths, &truths, &pages, &clients].map(|queue| scope.spawn(|| work(queue, results)));

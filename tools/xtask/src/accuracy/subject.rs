@@ -1,22 +1,25 @@
 //! The product on a line: the page in Chromium or the terminal client, and the figures of its report.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use linklab::{Line, NODE_ADDRESS, NODE_ADDRESS_V6};
 use serde_json::Value;
 
-use super::matrix::Case;
+use super::matrix::{Case, Transport};
 use super::record::{Instrument, PhaseFigures, Record};
+use super::strain::Strain;
 use super::watch::Watch;
 use crate::daemon::{Daemon, Place};
 use crate::lab::page;
-use crate::process::capture;
+use crate::process::{capture, output};
 use crate::workspace;
 
 /// A test takes 40 s; connecting, the last answers and the report the rest.
 const CLIENT_LIMIT: Duration = Duration::from_secs(120);
+const MAKING_LIMIT: Duration = Duration::from_secs(20);
 /// When the graded phases count, seconds since the start.
 const GRADED_S: [(&str, f64, f64); 3] = [
     ("download", 10.0, 20.0),
@@ -35,15 +38,41 @@ pub(crate) fn measure(
     watch: &Watch,
     folder: &Path,
 ) -> Result<Record> {
-    let daemon = Daemon::start(Place::Node(line), folder)?;
-    let report = test(case, instrument, line, &daemon, folder)?;
+    let strain = case
+        .strain
+        .map_or(Strain::Nothing, |strained| strained.strain);
+    strain.prepare(line)?;
+    let daemon = start(case, line, folder)?;
+    let starving = strain.starve(daemon.process_id())?;
+    let report = test(case, strain, instrument, line, &daemon, folder)?;
+    drop(starving);
     daemon.stop()?;
     record(case, instrument, watch, &report)
+}
+
+fn start(case: &Case, line: &Line, folder: &Path) -> Result<Daemon> {
+    let place = Place::Node(line);
+    if case.transport == Transport::Http {
+        return Daemon::start(place, folder);
+    }
+    let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
+    let mut make = Command::new(workspace::release_daemon());
+    make.arg("make-test-certificate")
+        .arg(folder)
+        .arg(NODE_ADDRESS);
+    output(&mut make, MAKING_LIMIT)?;
+    let (key, certificate) = (key.to_string_lossy(), certificate.to_string_lossy());
+    let mut flags = vec!["--ssl-keyfile", &*key, "--ssl-certfile", &*certificate];
+    if case.transport == Transport::Http2 {
+        flags.push("--http2");
+    }
+    Daemon::start_with(place, folder, "https", &flags)
 }
 
 /// Runs one test against a node that is there.
 fn test(
     case: &Case,
+    strain: Strain,
     instrument: Instrument,
     line: &Line,
     daemon: &Daemon,
@@ -56,13 +85,30 @@ fn test(
     } else {
         daemon.url().to_owned()
     };
+    let is_secure = case.transport != Transport::Http;
     match instrument {
         Instrument::Truth => bail!("the truth is no subject"),
-        Instrument::Page => page::run_test(line.at_home("node"), &url, folder),
+        Instrument::Page => {
+            let flags: &[&str] = if is_secure {
+                &["--ignore-certificate-errors"]
+            } else {
+                &[]
+            };
+            let group = strain.browser()?;
+            let node = line.at_home("node");
+            let node = match &group {
+                Some(group) => group.enter(&node),
+                None => node,
+            };
+            page::run_test(node, &url, folder, flags)
+        }
         Instrument::Client => {
             let program = workspace::target().join("release/bufferbloat");
-            let mut command = line.at_home(&program.to_string_lossy());
+            let mut command = strain.client(line, &program.to_string_lossy());
             command.args(["test", "--json", "--quiet", &url]);
+            if is_secure {
+                command.arg("--insecure");
+            }
             let captured = capture(&mut command, CLIENT_LIMIT)?;
             std::fs::write(folder.join("report.json"), &captured.stdout)?;
             serde_json::from_str(&captured.stdout).with_context(|| {
@@ -138,9 +184,9 @@ fn record(case: &Case, instrument: Instrument, watch: &Watch, report: &Value) ->
 
 /// Seconds since 1970 of an RFC 3339 time, as GNU date reads it.
 fn unix_s(rfc3339: &str) -> Result<f64> {
-    let mut date = std::process::Command::new("date");
+    let mut date = Command::new("date");
     date.args(["--date", rfc3339, "+%s.%N"]);
-    let text = crate::process::output(&mut date, Duration::from_secs(10))?;
+    let text = output(&mut date, Duration::from_secs(10))?;
     text.trim()
         .parse()
         .with_context(|| format!("date made {text} of {rfc3339}"))

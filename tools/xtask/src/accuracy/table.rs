@@ -105,12 +105,16 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
     );
     text.push_str("| line | phase | truth | page | client | grades: truth, page, client | up: page (true) | up: client (true) |\n");
     text.push_str("|---|---|---|---|---|---|---|---|\n");
-    for case in cases {
+    let (lines, strained): (Vec<&Case>, Vec<&Case>) =
+        cases.iter().partition(|case| case.strain.is_none());
+    for case in &lines {
         let name = case.spec.name.as_str();
         let of = |instrument: Instrument| -> Vec<&Record> {
             records
                 .iter()
-                .filter(|record| record.case == name && record.instrument == instrument)
+                .filter(|record| {
+                    record.case == case.measured_as(instrument) && record.instrument == instrument
+                })
                 .collect()
         };
         let (truth, page, client) = (
@@ -201,12 +205,12 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
     }
     writeln!(text, "\n## Lines, confidence and load\n")?;
     text.push_str("| line | what | idle ms: truth, page, client | runs | confidence: page | confidence: client | both directions once settled (truth) | load average |\n|---|---|---|---|---|---|---|---|\n");
-    for case in cases {
+    for case in &lines {
         let name = case.spec.name.as_str();
         let of = |instrument: Instrument| {
-            records
-                .iter()
-                .filter(move |record| record.case == name && record.instrument == instrument)
+            records.iter().filter(move |record| {
+                record.case == case.measured_as(instrument) && record.instrument == instrument
+            })
         };
         let all = [Instrument::Truth, Instrument::Page, Instrument::Client];
         let counts = all.map(|instrument| of(instrument).count().to_string());
@@ -256,6 +260,7 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
             load.map_or("not noted".to_owned(), Spread::text),
         )?;
     }
+    misses.extend(render_strained(&mut text, &strained, records)?);
     writeln!(text, "\n## What misses\n")?;
     if misses.is_empty() {
         text.push_str("Nothing of what was measured.\n");
@@ -264,6 +269,73 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
         writeln!(text, "- {miss}")?;
     }
     Ok(text)
+}
+
+/// What the product says where something else than the line is slow. Returns what misses.
+fn render_strained(text: &mut String, cases: &[&Case], records: &[Record]) -> Result<Vec<String>> {
+    let mut misses = Vec::new();
+    writeln!(text, "\n## Where something else than the line is slow\n")?;
+    text.push_str(
+        "The confidence has to be reduced, with a reason that names what it was. **Bold** is what was not.\n\n\
+         | what | who | reasons that are right | said | increases ms: download, upload, both |\n|---|---|---|---|---|\n",
+    );
+    for case in cases {
+        let (name, Some(strained)) = (&case.spec.name, case.strain) else {
+            continue;
+        };
+        for &instrument in strained.instruments {
+            let runs: Vec<&Record> = records
+                .iter()
+                .filter(|record| record.case == *name && record.instrument == instrument)
+                .collect();
+            let who = instrument.name();
+            if runs.is_empty() {
+                misses.push(format!("{name}, {who}: not measured"));
+                continue;
+            }
+            let is_said = |run: &&Record| {
+                run.reasons.iter().any(|reason| {
+                    strained
+                        .reasons
+                        .iter()
+                        .any(|right| reason.starts_with(right))
+                })
+            };
+            let is_right = runs.iter().all(is_said);
+            let said: BTreeSet<String> = runs.iter().map(|run| run.reasons.join("; ")).collect();
+            let said: Vec<String> = said
+                .into_iter()
+                .map(|said| {
+                    if said.is_empty() {
+                        "high".to_owned()
+                    } else {
+                        said
+                    }
+                })
+                .collect();
+            let increases = (0..3)
+                .filter_map(|phase| {
+                    Spread::of(
+                        runs.iter()
+                            .map(|run| run.phases()[phase].1.increase_ms)
+                            .collect(),
+                    )
+                })
+                .map(Spread::text);
+            writeln!(
+                text,
+                "| {name}: {} | {who} | {} | {} | {} |",
+                case.purpose,
+                strained.reasons.join(" or "),
+                marked(&said.join(" / "), is_right),
+                increases.collect::<Vec<_>>().join(", "),
+            )?;
+            if !is_right {
+                misses.push(format!("{name}, {who}: the reason"));
+            }
+        }
+    }
+    Ok(misses)
 }
 
 fn marked(text: &str, is_right: bool) -> String {

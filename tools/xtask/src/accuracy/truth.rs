@@ -1,7 +1,8 @@
 //! The truth of a line: ICMP ping at 20 a second under four cubic iperf3 flows each way, on the timeline of the product.
 //!
 //! The uploads go on when the downloads join them, and the same warm-ups are left out. iperf3 needs many round trips to
-//! start a transfer and the product two, so a phase is counted from two round trips before its first load.
+//! start a transfer and the product two, so a phase is counted from two round trips before its first load. Four flows alone
+//! take some twenty round trips more to fill a long path; the truth waits for them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,6 +24,8 @@ use crate::process::Group;
 
 const IDLE_S: f64 = 5.0;
 const WARMUP_S: f64 = 5.0;
+/// What four flows need besides to fill a line, in round trips of the idle line.
+const FILLING_ROUND_TRIPS: f64 = 20.0;
 const LOADED_S: f64 = 10.0;
 /// What is left out of the phase in which the downloads join the uploads, and its length.
 const JOIN_RAMP_S: f64 = 1.5;
@@ -52,9 +55,10 @@ pub(crate) fn measure(case: &Case, line: &Line, watch: &Watch, folder: &Path) ->
     let idle = (start_s + 0.3, start_s + IDLE_S);
 
     let downloads = run.transfer(PORTS[0], true)?;
-    let joined_idle_s = 2.0 * (case.spec.down.delay_ms + case.spec.up.delay_ms) / 1e3;
-    let zero_s = run.wait_for_load(Way::Down, start_s)? - joined_idle_s;
-    let download = (zero_s + WARMUP_S, zero_s + WARMUP_S + LOADED_S);
+    let round_trip_s = (case.spec.down.delay_ms + case.spec.up.delay_ms) / 1e3;
+    let warmup_s = WARMUP_S + FILLING_ROUND_TRIPS * round_trip_s;
+    let zero_s = run.wait_for_load(Way::Down, start_s)? - 2.0 * round_trip_s;
+    let download = (zero_s + warmup_s, zero_s + warmup_s + LOADED_S);
     sleep_until(download.1);
     drop(downloads);
     // The queue has to be empty before the uploads begin.
@@ -62,8 +66,8 @@ pub(crate) fn measure(case: &Case, line: &Line, watch: &Watch, folder: &Path) ->
 
     let uploads_s = now_s();
     let _uploads = run.transfer(PORTS[1], false)?;
-    let zero_s = run.wait_for_load(Way::Up, uploads_s)? - joined_idle_s;
-    let upload = (zero_s + WARMUP_S, zero_s + WARMUP_S + LOADED_S);
+    let zero_s = run.wait_for_load(Way::Up, uploads_s)? - 2.0 * round_trip_s;
+    let upload = (zero_s + warmup_s, zero_s + warmup_s + LOADED_S);
     sleep_until(upload.1);
 
     let joined_s = now_s();

@@ -22,15 +22,22 @@ const TOLERANCE_SHARE: f64 = 0.1;
 /// See [`TOLERANCE_SHARE`].
 const TOLERANCE_MS: f64 = 5.0;
 
-/// Runs one whole test of the page against `base_url` and returns the node's report. `node` is Node's command.
+/// Runs one whole test of the page against `base_url` and returns the node's report. `node` is Node's command; the script
+/// gets `flags` besides.
 ///
 /// # Errors
 /// When the page fails or no report came of it.
-pub(crate) fn run_test(mut node: Command, base_url: &str, folder: &Path) -> Result<Value> {
+pub(crate) fn run_test(
+    mut node: Command,
+    base_url: &str,
+    folder: &Path,
+    flags: &[&str],
+) -> Result<Value> {
     let report = folder.join("report.json");
     node.arg(workspace::root().join("tools/lab/run_page.mjs"))
         .arg(base_url)
         .arg(&report)
+        .args(flags)
         .current_dir(workspace::root().join("client/web"));
     output(&mut node, RUN_LIMIT)?;
     let text = std::fs::read_to_string(&report).with_context(|| report.display().to_string())?;
@@ -45,7 +52,7 @@ pub(crate) fn report_through(shape: LineShape) -> Result<Value> {
     let folder = workspace::scratch("page-on-line")?;
     let line = Line::create(shape)?;
     let daemon = Daemon::start(Place::Node(&line), &folder)?;
-    let report = run_test(line.at_home("node"), daemon.url(), &folder)?;
+    let report = run_test(line.at_home("node"), daemon.url(), &folder, &[])?;
     daemon.stop()?;
     Ok(report)
 }
