@@ -411,7 +411,8 @@ impl Count {
         Self {
             is_open: false,
             asked_us: None,
-            next_us: now_us + COUNT_INTERVAL_US,
+            // On a long path the connection alone takes several intervals.
+            next_us: now_us + COUNT_LIMIT_US,
         }
     }
 }
