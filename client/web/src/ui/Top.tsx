@@ -5,7 +5,7 @@ import { branding, view } from "../store";
 
 export function Top() {
   return (
-    <header class="top">
+    <header class={branding.value.sponsor === null ? "top" : "top hosted"}>
       <a
         class="brand"
         href="/"
