@@ -5,7 +5,8 @@ import { signal } from "@preact/signals";
 import type { UserLive } from "./household/live";
 import type { HouseholdLine, HouseholdRow } from "./household/series";
 import type { Branding, DemandMode, HouseholdCatalogue, HouseholdPhase, HouseholdSpan, Mode, Phase, PhaseSpan, Report } from "./protocol";
-import type { Failure, Step } from "./measurement/controller";
+import type { Failure } from "./measurement/outcome";
+import type { Step } from "./measurement/run";
 import type { Columns } from "./measurement/series";
 import type { SecondRow } from "./measurement/table";
 
