@@ -114,6 +114,13 @@ pub const REPORT_FLOW_COUNT_SAMPLES_MAX: usize = 1_000;
 /// Latest time in a report, microseconds since the start of the test: the longest session and 30 s of answers.
 pub const REPORT_TIME_US_MAX: u64 = 330_000_000;
 
+/// Largest logo that an operator may give the page, bytes.
+pub const LOGO_BYTES_MAX: usize = 256 * 1024;
+/// Longest name or city of a node's sponsor, bytes.
+pub const SPONSOR_TEXT_BYTES_MAX: usize = 64;
+/// Longest link of a node's sponsor, bytes.
+pub const SPONSOR_LINK_BYTES_MAX: usize = 512;
+
 /// Users that a household may have, the catalogue's included.
 pub const PROFILES_MAX: usize = 16;
 /// Flows that one profile may have.

@@ -1,6 +1,7 @@
 // Entry: mounts the page and wires the two events that concern all of it.
 
 import { render } from "preact";
+import { loadBranding } from "./branding";
 import { handlePageHide, stop } from "./session";
 import { view } from "./store";
 import "./styles.css";
@@ -13,4 +14,7 @@ addEventListener("keydown", (event) => {
 });
 
 const root = document.getElementById("app");
-if (root !== null) render(<App />, root);
+if (root !== null) {
+  await loadBranding();
+  render(<App />, root);
+}

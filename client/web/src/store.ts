@@ -1,10 +1,12 @@
-// The page's one store: which view is shown and what it shows. Components read it; only `session.ts` writes it.
+// The page's one store: which view is shown and what it shows. Components read it; only `session.ts`
+// and its companions (`household_session.ts`, `branding.ts`) write it.
 
 import { signal } from "@preact/signals";
 import type { UserLive } from "./household/live";
 import type { HouseholdLine, HouseholdRow } from "./household/series";
-import type { DemandMode, HouseholdCatalogue, HouseholdPhase, HouseholdSpan, Mode, Phase, PhaseSpan, Report } from "./protocol";
-import type { Failure, Step } from "./measurement/controller";
+import type { Branding, DemandMode, HouseholdCatalogue, HouseholdPhase, HouseholdSpan, Mode, Phase, PhaseSpan, Report } from "./protocol";
+import type { Failure } from "./measurement/outcome";
+import type { Step } from "./measurement/run";
 import type { Columns } from "./measurement/series";
 import type { SecondRow } from "./measurement/table";
 
@@ -92,5 +94,7 @@ export const householdCharts = signal<HouseholdCharts>(noHouseholdCharts);
 export const householdSeconds = signal<HouseholdRow[]>([]);
 /** The node's own count of the last test's open flows; `null` until it was asked. */
 export const openFlows = signal<number | null>(null);
+/** What the operator gave the page of his own; nothing until it was asked. */
+export const branding = signal<Branding>({ sponsor: null, logo_path: null, accent_colour: null });
 /** Said to screen readers when it changes. */
 export const announcement = signal("");

@@ -49,7 +49,7 @@ pub fn find(path: &str, accept_encoding: &str, if_none_match: Option<&str>) -> O
     }
     let (encoding, file) = representation(name, accept_encoding)?;
     let etag = etag(&file, encoding);
-    let is_known = if_none_match.is_some_and(|known| matches(known, &etag));
+    let is_known = if_none_match.is_some_and(|known| is_known(known, &etag));
     Some(Asset {
         status: if is_known { 304 } else { 200 },
         content_type: content_type(name),
@@ -130,7 +130,7 @@ fn etag(file: &EmbeddedFile, encoding: Option<&str>) -> String {
 }
 
 /// `If-None-Match` compares weakly (RFC 9110, 13.1.2).
-fn matches(if_none_match: &str, etag: &str) -> bool {
+pub(super) fn is_known(if_none_match: &str, etag: &str) -> bool {
     if_none_match
         .split(',')
         .map(str::trim)

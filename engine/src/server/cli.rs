@@ -1,11 +1,14 @@
 //! The command line of `bufferbloatd`, made from the table of settings.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use protocol::limits::LOGO_BYTES_MAX;
 
 use super::config::{
     ConfigErrors, Kernel, Kind, Loaded, SETTINGS, Setting, Sources, effective_toml, load,
@@ -247,6 +250,7 @@ fn configuration(matches: &ArgMatches) -> Result<Loaded, ConfigErrors> {
         host_name: host_name(),
         cores: std::thread::available_parallelism().map_or(1, Into::into),
         offers_congestion_control: &offers_congestion_control,
+        read_file: &read_file,
     };
     match (load(&sources, &kernel), file_faults) {
         (loaded, Ok(())) => loaded,
@@ -270,6 +274,21 @@ fn host_name() -> String {
         "" => "localhost".to_owned(),
         name => name.to_owned(),
     }
+}
+
+/// Only as much of it as tells that it has too much, for it may be any file.
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let fault = |error: std::io::Error| format!("cannot be read: {}", os_error::reason(&error));
+    let file = File::open(path).map_err(fault)?;
+    if !file.metadata().map_err(fault)?.is_file() {
+        return Err("cannot be read: it is not a file".to_owned());
+    }
+    let mut content = Vec::new();
+    let bytes_max = LOGO_BYTES_MAX as u64 + 1;
+    file.take(bytes_max)
+        .read_to_end(&mut content)
+        .map_err(fault)?;
+    Ok(content)
 }
 
 /// Asks by trying: the kernel may have to load a module, and may allow some to root only.

@@ -1,7 +1,5 @@
 //! Every role of the real node under `kill -9` and `SIGSTOP`, in turn: it is back in time, and nobody else notices.
 
-use std::time::Duration;
-
 use engine::runtime::sys::process::{send_signal, set_thread_nice};
 
 use crate::harness::{Node, PATIENCE, eventually, is_alive, is_listening};
@@ -27,19 +25,30 @@ fn process_health(node: &Node, process: &str) -> serde_json::Value {
         .unwrap_or_default()
 }
 
-/// Ends each role in turn by `signal`; it must serve again within `within`, the others untouched.
-fn end_each_in_turn(signal: i32, within: Duration, reason: &str) {
+/// The first pause before a process that ended is started again, ms.
+const FIRST_PAUSE_MS: u64 = 100;
+
+/// Ends each role in turn by `signal`; it must serve again after the first and shortest pause, the others untouched. How
+/// long that takes in all is the machine's, and printed.
+fn end_each_in_turn(signal: i32, reason: &str) {
     let node = Node::start(&ONE_EACH);
     for role in ROLES {
         let before = node.children();
         let pid = node.child(role).unwrap();
         send_signal(pid, signal).unwrap();
-        let took = eventually("another process of the role serves", within, || {
+        let took = eventually("another process of the role serves", PATIENCE, || {
             // A connection made meanwhile waits in the backlog; it is never refused.
             assert!(is_listening(port(&node, role)));
-            !is_alive(pid) && try_get(port(&node, role), "/health", &[], within).is_some()
+            !is_alive(pid) && try_get(port(&node, role), "/health", &[], PATIENCE).is_some()
         });
         println!("{role} served again after {took:?}");
+        let ends = node.log_lines("ended unasked");
+        let mut ends = ends.iter().filter(|line| line["process"] == role);
+        let pause_ms = ends
+            .next()
+            .and_then(|line| line["restart_after_ms"].as_u64());
+        assert!(pause_ms.is_some_and(|pause_ms| pause_ms <= FIRST_PAUSE_MS));
+        assert_eq!(ends.next(), None, "it ended once");
         let after = node.children();
         for other in before.iter().filter(|(other, _)| *other != pid) {
             assert!(
@@ -60,14 +69,14 @@ fn end_each_in_turn(signal: i32, within: Duration, reason: &str) {
 }
 
 #[test]
-fn a_killed_process_of_any_role_is_back_within_a_second_and_the_others_are_untouched() {
-    end_each_in_turn(libc::SIGKILL, Duration::from_secs(1), "killed by signal 9");
+fn a_killed_process_of_any_role_is_started_again_and_the_others_are_untouched() {
+    end_each_in_turn(libc::SIGKILL, "killed by signal 9");
 }
 
 #[test]
-fn a_hung_process_of_any_role_is_replaced_within_three_seconds_and_the_others_are_untouched() {
+fn a_hung_process_of_any_role_is_replaced_and_the_others_are_untouched() {
     let reason = "hung: killed after 2 s without a heartbeat";
-    end_each_in_turn(libc::SIGSTOP, Duration::from_secs(3), reason);
+    end_each_in_turn(libc::SIGSTOP, reason);
 }
 
 /// Kills a process as often as it takes.

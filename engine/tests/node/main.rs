@@ -1,5 +1,6 @@
 //! End to end: the real `bufferbloatd` on free ports, as its operator and its supervisor's signals meet it.
 
+mod branding;
 mod command_line;
 mod harness;
 mod household;

@@ -4,6 +4,7 @@
 //! absent values are `null`, never zero. Client times count from the start of the test on the client's own clock;
 //! node times count on the node's monotonic clock; the two are never compared, only their differences are.
 
+pub mod branding;
 pub mod error;
 pub mod household;
 pub mod node_status;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ts_rs::{Config, TS, TypeVisitor};
 
-use super::{error, node_status, probe, profile, report, samples, socket, test};
+use super::{branding, error, node_status, probe, profile, report, samples, socket, test};
 use crate::limits;
 
 const HEADER: &str = "\
@@ -51,6 +51,7 @@ fn generate() -> String {
         seen: Vec::new(),
         by_name: BTreeMap::new(),
     };
+    declarations.visit::<branding::Branding>();
     declarations.visit::<error::ErrorReply>();
     declarations.visit::<node_status::HouseholdHealth>();
     declarations.visit::<node_status::NodeHealth>();

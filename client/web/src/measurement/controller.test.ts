@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "./api";
-import { TestRun, type Outcome } from "./controller";
+import { TestRun } from "./controller";
+import type { Outcome } from "./outcome";
 import { FakeMachinery, type Behaviour } from "./fake_machinery";
 import { END_BOUND_MS } from "./registry";
 

@@ -2,7 +2,7 @@
 
 import type { Phase, PhaseSpan, Report, TestAdmission, TestSamples, TestStatus } from "../protocol";
 import { ApiError } from "./api";
-import type { Machinery } from "./controller";
+import type { Machinery } from "./run";
 import { binAt, type Bin } from "./goodput_bins";
 import type { LoadByHttp } from "./http_flows";
 import type { CountNotice, CountOrder, LoadNotice, LoadOrder, ProbeNotice, ProbeOrder } from "./messages";

@@ -32,6 +32,23 @@ export const REPORT_PROBES_MAX = 60000;
 export const REPORT_GOODPUT_SAMPLES_MAX = 60000;
 
 /**
+ * 200 to `GET /api/branding`. Each is `null` where the operator gave none.
+ */
+export type Branding = {
+/**
+ * Who runs the node.
+ */
+sponsor: Sponsor | null,
+/**
+ * Path of the logo on this node.
+ */
+logo_path: string | null,
+/**
+ * The page's accent as sRGB, `#rrggbb` in lower case. The page sees to its contrast.
+ */
+accent_colour: string | null, };
+
+/**
  * The program that runs the test.
  */
 export type ClientDescription = {
@@ -1484,6 +1501,23 @@ kernel_rtt_us: number | null,
  * Segments retransmitted on it; `null` where unavailable.
  */
 retransmits: number | null, };
+
+/**
+ * Who runs a node.
+ */
+export type Sponsor = {
+/**
+ * At most [`crate::limits::SPONSOR_TEXT_BYTES_MAX`] bytes.
+ */
+name: string,
+/**
+ * An `http` or `https` URL.
+ */
+link: string | null,
+/**
+ * Where the node is; at most [`crate::limits::SPONSOR_TEXT_BYTES_MAX`] bytes.
+ */
+city: string | null, };
 
 /**
  * 201 to `POST /api/tests`.

@@ -1,13 +1,13 @@
 // The page's frame: header, the view of the moment, and the line that speaks to screen readers.
 
 import { announcement, mode, openFlows, view } from "../store";
-import { reset } from "../session";
 import { FailureView } from "./FailureView";
 import { HouseholdResultView } from "./household/HouseholdResultView";
 import { HouseholdRunView } from "./household/HouseholdRunView";
 import { ResultView } from "./ResultView";
 import { RunView } from "./RunView";
 import { StartView } from "./StartView";
+import { Top } from "./Top";
 
 function CurrentView() {
   const current = view.value;
@@ -30,23 +30,7 @@ function CurrentView() {
 export function App() {
   return (
     <div class="page" data-view={view.value.name} data-open-flows={openFlows.value ?? ""}>
-      <header class="top">
-        <a
-          class="brand"
-          href="/"
-          onClick={(event) => {
-            // A running test is left by Stop or by leaving the page, not by a stray tap on the name.
-            event.preventDefault();
-            if (view.value.name !== "running") reset();
-          }}
-        >
-          <svg viewBox="0 0 32 32" aria-hidden="true">
-            <rect width="32" height="32" rx="8" />
-            <path d="M5 21h5c3 0 3.5-12 6.5-12S19 21 22 21h5" />
-          </svg>
-          Bufferbloat test
-        </a>
-      </header>
+      <Top />
       <main>
         <CurrentView />
       </main>

@@ -1,7 +1,7 @@
 // A test that ended without a report: what happened, what to do, and what there is of it all the same.
 
 import { useEffect, useState } from "preact/hooks";
-import type { Failure } from "../measurement/controller";
+import type { Failure } from "../measurement/outcome";
 import { reportAgain, start } from "../session";
 import { seconds } from "../store";
 import { ChartTable, Charts } from "./Charts";

@@ -1,6 +1,6 @@
 // The page's words for phases and grades. Text only; nothing is computed from samples here.
 
-import type { Step } from "../measurement/controller";
+import type { Step } from "../measurement/run";
 import type { Grade, Phase } from "../protocol";
 
 /** Short names, for the stepper and the tables. */

@@ -22,6 +22,10 @@ fn faults(given: impl FnOnce(&mut Sources) -> Result<(), Vec<ConfigError>>) -> S
             "cubic" => Ok(()),
             _ => Err("this kernel does not offer it; available: reno cubic".to_owned()),
         },
+        read_file: &|path| match path.to_str() {
+            Some("logo.gif") => Ok(b"GIF89a".to_vec()),
+            _ => Err("cannot be read: no such file".to_owned()),
+        },
     };
     match given(&mut sources) {
         Err(errors) => ConfigErrors(errors).to_string(),
@@ -169,6 +173,38 @@ fn texts_that_cannot_be_used_are_told_with_what_would_be_right() {
             "vegas",
             "this kernel does not offer it; available: reno cubic",
         ),
+        (
+            Key::SponsorName,
+            long.as_str(),
+            "must be 1 to 64 bytes without control characters",
+        ),
+        (
+            Key::SponsorCity,
+            "a\nb",
+            "must be 1 to 64 bytes without control characters",
+        ),
+        (
+            Key::SponsorCity,
+            "Springfield",
+            "needs sponsor_name: whose is it?",
+        ),
+        (
+            Key::SponsorLink,
+            "https://example.net",
+            "needs sponsor_name: whose is it?",
+        ),
+        (
+            Key::SponsorLink,
+            "javascript:alert(1)",
+            "must be an address that begins with http:// or https://",
+        ),
+        (
+            Key::AccentColour,
+            "blue",
+            "must be a colour as #rrggbb, such as #1656c4",
+        ),
+        (Key::Logo, "none.png", "cannot be read: no such file"),
+        (Key::Logo, "logo.gif", "must be a PNG, a WebP, or an SVG"),
     ] {
         let setting = Setting::of(key);
         let flag = by_flag(setting, value);

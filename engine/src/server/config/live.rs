@@ -30,6 +30,7 @@ impl Config {
             user: _,
             sandbox: _,
             ports_file: _,
+            branding,
         } = fresh;
         // Other files can be read while the node runs; its ports speak TLS or don't from the start.
         if self.tls.is_some() && tls.is_some() {
@@ -43,6 +44,7 @@ impl Config {
         self.proxies.clone_from(proxies);
         self.limits.clone_from(limits);
         self.tests_per_process = *tests_per_process;
+        self.branding.clone_from(branding);
     }
 }
 
@@ -62,6 +64,7 @@ pub struct Change {
 impl Loaded {
     /// Goes over to `fresh` as far as a running node can; what has changed.
     pub fn take_live(&mut self, fresh: &Self) -> Vec<Change> {
+        let logo_before = self.config.branding.logo.clone();
         self.config.take_live(&fresh.config);
         let mut changes = Vec::new();
         let starts_or_ends_tls = self.config.scheme() != fresh.config.scheme();
@@ -83,6 +86,16 @@ impl Loaded {
                 }
             }
         }
+        // Another picture under the same name.
+        let logo = Setting::of(Key::Logo).path();
+        if logo_before != fresh.config.branding.logo && changes.iter().all(|it| it.key != logo) {
+            changes.push(Change {
+                key: logo,
+                before: String::new(),
+                after: String::new(),
+                is_live: true,
+            });
+        }
         if self.profiles.definitions != fresh.profiles.definitions {
             changes.push(Change {
                 key: "[[profile]]".to_owned(),
@@ -102,6 +115,11 @@ mod tests {
 
     /// Of a node that speaks TLS: some keys have a meaning there only.
     fn loaded(given: &[(Key, &str)]) -> Loaded {
+        loaded_with(given, "1")
+    }
+
+    /// The same with a logo of that width.
+    fn loaded_with(given: &[(Key, &str)], width: &str) -> Loaded {
         let tls = [
             (Key::SslCertfile, "chain.pem"),
             (Key::SslKeyfile, "key.pem"),
@@ -115,6 +133,10 @@ mod tests {
             host_name: "node".to_owned(),
             cores: 2,
             offers_congestion_control: &|_| Ok(()),
+            read_file: &|_| {
+                let root = format!("<svg xmlns='http://www.w3.org/2000/svg' width='{width}'/>");
+                Ok(root.into_bytes())
+            },
         };
         load(&sources, &kernel).unwrap()
     }
@@ -135,7 +157,8 @@ mod tests {
             }
             Kind::List | Kind::Text => match setting.key {
                 Key::Listen | Key::TrustedProxies => "192.0.2.1".to_owned(),
-                Key::CorsOrigins => "https://example.net".to_owned(),
+                Key::CorsOrigins | Key::SponsorLink => "https://example.net".to_owned(),
+                Key::AccentColour => "#ff8800".to_owned(),
                 _ => "other".to_owned(),
             },
         }
@@ -156,11 +179,27 @@ mod tests {
     }
 
     #[test]
+    fn another_picture_under_the_same_name_is_a_change() {
+        let given = [(Key::Logo, "logo.svg")];
+        let mut running = loaded_with(&given, "1");
+        assert_eq!(running.take_live(&loaded_with(&given, "1")), []);
+        let fresh = loaded_with(&given, "2");
+        let changes = running.take_live(&fresh);
+        assert_eq!(changes.len(), 1);
+        assert_eq!(
+            (changes[0].key.as_str(), changes[0].is_live),
+            ("[branding] logo", true)
+        );
+        assert_eq!(running.config, fresh.config);
+    }
+
+    #[test]
     fn what_a_row_calls_live_is_what_a_reload_changes() {
         for setting in SETTINGS {
             // What the key cannot be changed without.
             let beside: &[(Key, &str)] = match setting.key {
                 Key::ProxyProtocol => &[(Key::TrustedProxies, "192.0.2.1")],
+                Key::SponsorLink | Key::SponsorCity => &[(Key::SponsorName, "Example")],
                 _ => &[],
             };
             let mut running = loaded(beside);

@@ -1,7 +1,7 @@
 //! From what was given to a [`Config`]: every value is parsed, every fault is reported at once.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use protocol::profile::Profile;
@@ -39,6 +39,8 @@ pub struct Kernel<'a> {
     pub cores: usize,
     /// Whether a congestion control can be used; if not, why, and which can.
     pub offers_congestion_control: &'a dyn Fn(&str) -> Result<(), String>,
+    /// A file that the configuration names and that is read with it; else why not, in words.
+    pub read_file: &'a dyn Fn(&Path) -> Result<Vec<u8>, String>,
 }
 
 /// A valid configuration with the text and source of each value.
@@ -78,7 +80,7 @@ pub fn load(sources: &Sources, kernel: &Kernel<'_>) -> Result<Loaded, ConfigErro
     }
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     sources: &'a Sources,
     errors: Vec<ConfigError>,
     values: Vec<(Key, Given)>,
@@ -136,6 +138,7 @@ impl Parser<'_> {
         let ports_file = self.parse(Key::PortsFile, |path| {
             Ok((!path.is_empty()).then(|| PathBuf::from(path)))
         });
+        let branding = self.branding(kernel);
         Some(Config {
             port: port?,
             ping_port: ping_port?,
@@ -160,6 +163,7 @@ impl Parser<'_> {
             user: user?,
             sandbox: sandbox?,
             ports_file: ports_file?,
+            branding: branding?,
         })
     }
 
@@ -371,7 +375,11 @@ impl Parser<'_> {
         })
     }
 
-    fn parse<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn parse<T>(
+        &mut self,
+        key: Key,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         self.parse_or(key, "", parse)
     }
 
@@ -397,7 +405,7 @@ impl Parser<'_> {
         }
     }
 
-    fn fault(&mut self, key: Key, reason: String) {
+    pub(super) fn fault(&mut self, key: Key, reason: String) {
         if let Some((_, given)) = self.values.iter().find(|(known, _)| *known == key) {
             let error = ConfigError::value(Setting::of(key), given, reason);
             self.errors.push(error);

@@ -11,6 +11,10 @@ fn kernel() -> Kernel<'static> {
             "cubic" | "reno" => Ok(()),
             _ => Err("this kernel does not offer it; available: reno cubic".to_owned()),
         },
+        read_file: &|path| match path.to_str() {
+            Some("logo.png") => Ok(b"\x89PNG\r\n\x1a\n".to_vec()),
+            _ => Err("cannot be read: no such file".to_owned()),
+        },
     }
 }
 
@@ -205,9 +209,8 @@ fn what_check_config_prints_can_be_given_back() {
 
 #[test]
 fn a_configuration_survives_the_way_to_a_child() {
-    let config = load(&flags(&[(Key::Listen, "::1")]), &kernel())
-        .unwrap()
-        .config;
+    let given = [(Key::Listen, "::1"), (Key::Logo, "logo.png")];
+    let config = load(&flags(&given), &kernel()).unwrap().config;
     let json = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
 }

@@ -4,6 +4,7 @@
 //! Owns every key, its range and its source. Refuses to know what the values are used for.
 
 mod bounded;
+mod branding;
 mod error;
 mod live;
 mod load;
@@ -23,6 +24,7 @@ use protocol::profile::Profile;
 use serde::{Deserialize, Serialize};
 
 pub use self::bounded::Bounded;
+pub use self::branding::{Branding, Logo, LogoContent, LogoFormat};
 pub use self::error::{ConfigError, ConfigErrors};
 pub use self::live::Change;
 pub use self::load::{Kernel, Loaded, load};
@@ -87,6 +89,8 @@ pub struct Config {
     pub sandbox: bool,
     /// Where the ports in use are written when the node is ready, as JSON.
     pub ports_file: Option<PathBuf>,
+    /// The operator's own look of the page.
+    pub branding: Branding,
 }
 
 impl Config {
@@ -301,6 +305,7 @@ impl Default for Config {
             host_name: "localhost".to_owned(),
             cores: 1,
             offers_congestion_control: &|_| Ok(()),
+            read_file: &|_| Err("the defaults name no file".to_owned()),
         };
         match load(&Sources::default(), &kernel) {
             Ok(loaded) => loaded.config,

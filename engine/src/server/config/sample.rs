@@ -143,6 +143,7 @@ mod tests {
             host_name: "localhost".to_owned(),
             cores: 1,
             offers_congestion_control: &|_| Ok(()),
+            read_file: &|_| Err("the sample names no file".to_owned()),
         };
         load(&sources, &kernel).unwrap().config
     }

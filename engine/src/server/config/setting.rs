@@ -15,6 +15,8 @@ pub enum Group {
     Log,
     /// What clients can use.
     Limits,
+    /// The operator's own look of the page.
+    Branding,
 }
 
 impl Group {
@@ -27,6 +29,7 @@ impl Group {
             Self::Processes => "Processes",
             Self::Log => "Log",
             Self::Limits => "Limits",
+            Self::Branding => "Your own look",
         }
     }
 }

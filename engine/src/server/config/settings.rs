@@ -42,6 +42,11 @@ pub enum Key {
     InactivityS,
     SessionMaxS,
     WriteStallS,
+    SponsorName,
+    SponsorLink,
+    SponsorCity,
+    Logo,
+    AccentColour,
 }
 
 impl Setting {
@@ -87,6 +92,15 @@ const LIMIT: Setting = Setting {
 
 const PROXY: Setting = Setting {
     table: "proxy",
+    is_live: true,
+    ..BASE
+};
+
+const BRANDING: Setting = Setting {
+    table: "branding",
+    group: Group::Branding,
+    default: Some(""),
+    default_note: "none",
     is_live: true,
     ..BASE
 };
@@ -498,6 +512,52 @@ pub const SETTINGS: &[Setting] = &[
         help: "End a peer that does not read for this long",
         ..LIMIT
     },
+    Setting {
+        key: Key::SponsorName,
+        name: "sponsor_name",
+        flag: "sponsor-name",
+        env: "BUFFERBLOATD_SPONSOR_NAME",
+        value_name: "NAME",
+        help: "Who runs this node, on its page; at most 64 bytes",
+        ..BRANDING
+    },
+    Setting {
+        key: Key::SponsorLink,
+        name: "sponsor_link",
+        flag: "sponsor-link",
+        env: "BUFFERBLOATD_SPONSOR_LINK",
+        value_name: "URL",
+        help: "Where the sponsor's name leads, http:// or https://",
+        ..BRANDING
+    },
+    Setting {
+        key: Key::SponsorCity,
+        name: "sponsor_city",
+        flag: "sponsor-city",
+        env: "BUFFERBLOATD_SPONSOR_CITY",
+        value_name: "CITY",
+        help: "Where this node is, behind the sponsor's name; at most 64 bytes",
+        ..BRANDING
+    },
+    Setting {
+        key: Key::Logo,
+        name: "logo",
+        flag: "logo",
+        env: "BUFFERBLOATD_LOGO",
+        value_name: "FILE",
+        help: "Logo in place of the page's own, PNG, SVG or WebP of at most 256 KiB; it stands on a light ground and on a \
+               dark one. Read again on SIGHUP",
+        ..BRANDING
+    },
+    Setting {
+        key: Key::AccentColour,
+        name: "accent_colour",
+        flag: "accent-colour",
+        env: "BUFFERBLOATD_ACCENT_COLOUR",
+        value_name: "#RRGGBB",
+        help: "Colour of the page's buttons; the page sees to it that all of it can be read. Grades keep theirs",
+        ..BRANDING
+    },
 ];
 
 #[cfg(test)]
@@ -510,6 +570,6 @@ mod tests {
             assert_eq!(setting.key as usize, index, "{}", setting.name);
             assert!(!setting.default_text().is_empty(), "{}", setting.name);
         }
-        assert_eq!(SETTINGS.len(), Key::WriteStallS as usize + 1);
+        assert_eq!(SETTINGS.len(), Key::AccentColour as usize + 1);
     }
 }

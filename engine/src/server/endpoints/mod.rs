@@ -1,6 +1,7 @@
 //! The endpoint table: a path, the roles that serve it, its methods, and the function that answers. A new endpoint is one
 //! file and one row here.
 
+pub mod branding;
 pub mod bulk;
 pub mod download;
 pub mod health;
@@ -152,6 +153,16 @@ const ENDPOINTS: &[Endpoint] = &[
         &[(Method::Get, health::health)],
     ),
     http(
+        "/api/branding",
+        EndpointGroup::Page,
+        &[(Method::Get, branding::branding)],
+    ),
+    http(
+        branding::LOGO_PATH,
+        EndpointGroup::Page,
+        &[(Method::Get, branding::logo)],
+    ),
+    http(
         "/api/tests",
         EndpointGroup::Api,
         &[(Method::Post, tests::create)],
@@ -227,6 +238,10 @@ pub fn route(node: &mut Node, context: &mut Context<'_>, visitor: &mut Visitor, 
                 match call(node, context, visitor, request, &parameters, methods) {
                     Answer::Reply(reply) if endpoint.group == EndpointGroup::Status => {
                         Answer::Reply(reply.for_administration())
+                    }
+                    // For the page alone: each says itself how long it may be kept.
+                    Answer::Reply(reply) if endpoint.group == EndpointGroup::Page => {
+                        Answer::Reply(reply)
                     }
                     Answer::Reply(reply) => Answer::Reply(node.test_reply(visitor, reply)),
                     Answer::Taken => Answer::Taken,

@@ -306,7 +306,7 @@ impl Process {
                 tracing::warn!(
                     process = self.name(),
                     reason = %reason,
-                    restart_after_ms = (until - now).as_millis(),
+                    restart_after_ms = u64::try_from((until - now).as_millis()).unwrap_or(u64::MAX),
                     "ended unasked"
                 );
                 self.publish(board, RoleState::Restarting);
