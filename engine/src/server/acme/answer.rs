@@ -113,6 +113,14 @@ impl AnswersToSupervisor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::tls::Challenge;
+
+    #[test]
+    fn the_answer_in_a_handshake_is_one_that_the_loops_take() {
+        let answer = in_handshakes("a.example", &[7; 32]).unwrap();
+        let (chain, key) = (answer.chain_pem.as_bytes(), answer.key_pem.as_bytes());
+        assert!(Challenge::new(answer.name, chain, key).is_ok());
+    }
 
     #[test]
     fn the_supervisor_has_the_newest_word_however_it_comes() {

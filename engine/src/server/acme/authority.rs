@@ -84,7 +84,7 @@ async fn account(acme: &Acme, store: &Store) -> Result<Account, AcmeFault> {
     let made = builder().map_err(failed)?;
     let made = made.create(&wanted, acme.directory.clone(), None).await;
     let (account, credentials) =
-        made.map_err(|error| AcmeFault::authority("an account", &error))?;
+        made.map_err(|error| AcmeFault::authority("its directory and an account", &error))?;
     keep(acme, store, credentials).await?;
     tracing::info!(
         directory = acme.directory,
