@@ -14,7 +14,7 @@ use crate::pebble::{Folder, Pebble, free_port};
 use crate::tls_client::{Stream, client_of, connect, get};
 
 /// A node for `names` with all that it needs to know, which keeps what it gets in `folder`.
-fn start(names: &str, folder: &Folder, more: &[String]) -> Node {
+pub(crate) fn start(names: &str, folder: &Folder, more: &[String]) -> Node {
     let storage = folder.path("acme");
     let flags = [
         "--acme",
@@ -87,7 +87,7 @@ fn await_pong(stream: &mut Stream, payload: [u8; 4]) -> std::io::Result<()> {
 #[test]
 fn the_first_certificate_comes_over_http_and_is_renewed_under_load_with_no_failed_request() {
     let (port, http_port) = (free_port(), free_port());
-    let Some(pebble) = Pebble::start(http_port, port, 15) else {
+    let Some(pebble) = Pebble::start(http_port, port, 12) else {
         return;
     };
     let folder = Folder::new("acme");
@@ -220,7 +220,7 @@ fn two_names_are_proven_in_handshakes_and_a_restart_asks_nobody() {
 }
 
 /// A certificate whose life is over but for a day, as an earlier run would have stored it.
-fn store_old(folder: &Folder) -> String {
+pub(crate) fn store_old(folder: &Folder) -> String {
     std::fs::create_dir_all(folder.path("acme")).expect("a folder");
     let key = KeyPair::generate().expect("randomness");
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
