@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::sys::resource::{Resource, setrlimit};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
 
@@ -33,6 +34,9 @@ const BEAT_EVERY: Duration = Duration::from_millis(250);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// One attempt, from the account to the chain.
 const ATTEMPT_MAX: Duration = Duration::from_secs(300);
+
+/// Ten times what it needs.
+const MEMORY_BYTES_MAX: u64 = 256 << 20;
 
 /// The document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,6 +78,9 @@ pub fn run(handover_fd: &str) -> ExitCode {
         // The supervisor is gone: nobody wants this process any more.
         return ExitCode::FAILURE;
     }
+    // An authority that never comes to the end of an answer ends this process and nothing else. Without the limit it works
+    // as well.
+    let _ = setrlimit(Resource::RLIMIT_DATA, MEMORY_BYTES_MAX, MEMORY_BYTES_MAX);
     // Files that the sandbox lets through have to be there.
     let prepared = store::prepare(&handover.folder, None);
     let sandboxed = handover
@@ -209,13 +216,14 @@ impl Client {
         if let Some(stored) = &stored {
             acme.set_stored(stored.stored_unix_s);
         }
-        let due_unix_s = stored
-            .filter(|stored| stored.has_all_names)
-            .map_or(0, |stored| schedule::renewal_unix_s(stored.life, chance()));
+        let stored = stored.filter(|stored| stored.has_all_names);
+        let due_unix_s =
+            (stored.as_ref()).map_or(0, |stored| schedule::renewal_unix_s(stored.life, chance()));
         let now = unix_s();
         let asked = self.store.last_attempt_unix_s();
-        // A time to come is no time at which anybody was asked.
-        let asked = asked.filter(|asked| *asked <= now);
+        // A time to come is no time at which anybody was asked, and who got what is stored may ask for the next.
+        let got_unix_s = stored.map_or(0, |stored| stored.stored_unix_s);
+        let asked = asked.filter(|asked| *asked <= now && *asked > got_unix_s);
         let rested_unix_s = asked.map_or(0, |asked| asked + schedule::BACKOFF_MIN_S);
         let backed_off_unix_s = match acme.failures_in_a_row() {
             0 => 0,

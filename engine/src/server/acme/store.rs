@@ -178,8 +178,8 @@ pub(super) async fn elsewhere<T: Send + 'static>(
         .unwrap_or_else(|error| Err(AcmeFault::Local(format!("storing failed: {error}"))))
 }
 
-/// Makes the folder, its owner's alone. `owner` (user and group) is whom the node becomes; it owns a folder that was made
-/// here, or in an earlier run without it.
+/// Makes the folder, its owner's alone. `owner` (user and group) is whom the node becomes, and whose the folder is
+/// where it was made here.
 ///
 /// # Errors
 /// Why there is none.
