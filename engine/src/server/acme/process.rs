@@ -87,15 +87,12 @@ pub fn run(handover_fd: &str) -> ExitCode {
         .sandbox
         .then(|| sandbox::close_all_but(&readable(&handover.acme), &[&handover.folder]));
     let _log = log::start(handover.log_level, handover.log_format);
-    match sandboxed {
-        Some(Err(reason)) => {
-            tracing::info!(
-                process = "acme",
-                reason,
-                "the sandbox is not complete on this kernel"
-            );
-        }
-        Some(Ok(())) | None => {}
+    if let Some(Err(reason)) = sandboxed {
+        tracing::info!(
+            process = "acme",
+            reason,
+            "the sandbox is not complete on this kernel"
+        );
     }
     match start(handover, prepared.is_ok()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -464,10 +464,9 @@ impl Supervisor {
         if log_level != self.log_level {
             self.set_log_level(log_level);
         }
-        match (&mut self.keeper, &self.loaded.config.tls) {
-            (Some(keeper), Some(files)) => keeper.reload_files(files.clone(), &self.scoreboard),
-            // What the authority gave is read when there is another one.
-            (Some(_), None) | (None, _) => {}
+        // What the authority gave is read when there is another one.
+        if let (Some(keeper), Some(files)) = (&mut self.keeper, &self.loaded.config.tls) {
+            keeper.reload_files(files.clone(), &self.scoreboard);
         }
     }
 }

@@ -66,7 +66,7 @@ pub(in crate::server) fn close_all_but(
         Err(error) => Err(format!("Landlock: {error}")),
     };
     let calls = without_foreign()
-        .and_then(|program| Ok(seccompiler::apply_filter(&program)?))
+        .and_then(|program| seccompiler::apply_filter(&program))
         .map_err(|error: seccompiler::Error| format!("seccomp: {error}"));
     files.and(calls)
 }
