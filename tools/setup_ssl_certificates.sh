@@ -1,11 +1,12 @@
 #!/bin/sh
-# Gets a Let's Encrypt certificate with certbot and has the installed service use it, HTTPS on port 443.
+# Has the installed service get a certificate for DOMAIN by itself, and renew it; HTTPS on port 443, HTTP on port 80.
 #
 #   sudo tools/setup_ssl_certificates.sh DOMAIN [EMAIL]
 #   sudo tools/setup_ssl_certificates.sh --files CERTIFICATE KEY      # one that comes from elsewhere
 #
-# certbot answers the authority on port 80, now and at each renewal, and restarts the service then; systemd keeps the
-# service's sockets meanwhile, so nobody is refused.
+# DOMAIN must lead to this machine and its port 80 be open: the certificate authority, Let's Encrypt unless
+# BUFFERBLOATD_ACME_DIRECTORY (and BUFFERBLOATD_ACME_DIRECTORY_CA, a root certificate) name another, looks there. Using
+# it is to agree to its terms.
 set -eu
 
 UNIT=libreqos-bufferbloat
@@ -21,36 +22,52 @@ fail() {
 [ "$(id -u)" -eq 0 ] || fail "must be run as root, for instance with sudo"
 systemctl cat $UNIT.service >/dev/null 2>&1 || fail "the service is not installed; run install_service.sh first"
 
+mkdir -p "$DROPIN"
 if [ "$1" = --files ]; then
     [ $# -eq 3 ] || fail "$0 --files CERTIFICATE KEY"
     CERTIFICATE=$(realpath "$2")
     KEY=$(realpath "$3")
-else
-    command -v certbot >/dev/null || fail "certbot is missing: apt-get install certbot"
-    if [ -n "${2:-}" ]; then
-        set -- "$1" --email "$2"
-    else
-        set -- "$1" --register-unsafely-without-email
-    fi
-    DOMAIN=$1
-    shift
-    certbot certonly --standalone --non-interactive --agree-tos --domain "$DOMAIN" "$@" \
-        --deploy-hook "systemctl restart $UNIT.service"
-    CERTIFICATE=/etc/letsencrypt/live/$DOMAIN/fullchain.pem
-    KEY=/etc/letsencrypt/live/$DOMAIN/privkey.pem
-fi
-
-# A key that does not belong to its certificate is told now.
-bufferbloatd check-config --ssl-certfile "$CERTIFICATE" --ssl-keyfile "$KEY" >/dev/null
-
-# The service's user cannot read the key; systemd hands it a copy.
-mkdir -p "$DROPIN"
-cat >"$DROPIN/tls.conf" <<END
+    # A key that does not belong to its certificate is told now.
+    bufferbloatd check-config --ssl-certfile "$CERTIFICATE" --ssl-keyfile "$KEY" >/dev/null
+    # The service's user cannot read the key; systemd hands it a copy.
+    cat >"$DROPIN/tls.conf" <<END
 [Service]
 LoadCredential=certificate.pem:$CERTIFICATE
 LoadCredential=key.pem:$KEY
 Environment=SSL_CERTFILE=$CREDENTIALS/certificate.pem SSL_KEYFILE=$CREDENTIALS/key.pem BUFFERBLOATD_PORT=443
 END
+    systemctl daemon-reload
+    systemctl restart $UNIT.service
+    systemctl --no-pager --lines=3 status $UNIT.service
+    exit 0
+fi
+
+export BUFFERBLOATD_ACME="$1" BUFFERBLOATD_ACME_EMAIL="${2:-}"
+bufferbloatd check-config >/dev/null
+{
+    echo "[Service]"
+    echo "Environment=BUFFERBLOATD_ACME=$1"
+    for NAME in BUFFERBLOATD_ACME_EMAIL BUFFERBLOATD_ACME_DIRECTORY BUFFERBLOATD_ACME_DIRECTORY_CA; do
+        eval "VALUE=\${$NAME:-}"
+        [ -z "$VALUE" ] || echo "Environment=$NAME=$VALUE"
+    done
+} >"$DROPIN/tls.conf"
 systemctl daemon-reload
 systemctl restart $UNIT.service
-systemctl --no-pager --lines=3 status $UNIT.service
+
+# It has one within seconds, or says why not.
+TRIES=60
+while [ $TRIES -gt 0 ]; do
+    STATUS=$(bufferbloatd status 2>&1) || true
+    case $STATUS in
+    *"Certificate by ACME"*)
+        echo "$STATUS"
+        exit 0
+        ;;
+    *"no new certificate"*) break ;;
+    esac
+    TRIES=$((TRIES - 1))
+    sleep 1
+done
+echo "$STATUS"
+fail "no certificate yet; the service goes on trying, and bufferbloatd status and journalctl -u $UNIT say how it fares"

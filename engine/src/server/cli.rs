@@ -16,7 +16,7 @@ use super::config::{
 };
 use super::supervisor::{self, End};
 use super::tls::Pair;
-use super::{log, os_error, status, test_certificate};
+use super::{acme, log, os_error, status, test_certificate};
 use crate::runtime::tls::Trust;
 
 const CONFIG: &str = "config";
@@ -85,6 +85,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // A node would not start with a certificate that cannot be used, nor may a running one upgrade to it.
         if let Some(files) = &loaded.config.tls
             && let Err(fault) = Pair::read(files, SystemTime::now())
+        {
+            os_error::complain(&fault);
+            return ExitCode::from(EXIT_USAGE);
+        }
+        if let Some(wanted) = &loaded.config.acme
+            && let Err(fault) = acme::check(wanted)
         {
             os_error::complain(&fault);
             return ExitCode::from(EXIT_USAGE);

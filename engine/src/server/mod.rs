@@ -1,5 +1,6 @@
 //! The node: roles, endpoints and configuration on top of the runtime.
 
+pub mod acme;
 pub mod address;
 pub mod assets;
 pub mod cli;

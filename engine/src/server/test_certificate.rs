@@ -53,7 +53,18 @@ impl std::error::Error for Fault {}
 /// # Errors
 /// See [`Fault`]; nothing is overwritten.
 pub fn make(folder: &Path, names: &[String]) -> Result<(), Fault> {
-    let mut parameters = CertificateParams::new(names).map_err(Fault::Names)?;
+    let (chain_pem, key_pem) = self_signed(names).map_err(Fault::Names)?;
+    fs::create_dir_all(folder).map_err(|error| Fault::File(folder.to_owned(), error))?;
+    write(folder.join(KEY), &key_pem, 0o600)?;
+    write(folder.join(CERTIFICATE), &chain_pem, 0o644)
+}
+
+/// A certificate for these names that nobody but its own key has signed, and that key, both PEM.
+///
+/// # Errors
+/// One of the names cannot be in a certificate.
+pub fn self_signed(names: &[String]) -> Result<(String, String), rcgen::Error> {
+    let mut parameters = CertificateParams::new(names)?;
     let now = SystemTime::now();
     // A client's clock may be a little behind.
     parameters.not_before = (now - Duration::from_secs(3600)).into();
@@ -61,11 +72,9 @@ pub fn make(folder: &Path, names: &[String]) -> Result<(), Fault> {
     if let Some(first) = names.first() {
         (parameters.distinguished_name).push(DnType::CommonName, first.as_str());
     }
-    let key = KeyPair::generate().map_err(Fault::Names)?;
-    let certificate = parameters.self_signed(&key).map_err(Fault::Names)?;
-    fs::create_dir_all(folder).map_err(|error| Fault::File(folder.to_owned(), error))?;
-    write(folder.join(KEY), &key.serialize_pem(), 0o600)?;
-    write(folder.join(CERTIFICATE), &certificate.pem(), 0o644)
+    let key = KeyPair::generate()?;
+    let certificate = parameters.self_signed(&key)?;
+    Ok((certificate.pem(), key.serialize_pem()))
 }
 
 fn write(path: PathBuf, text: &str, mode: u32) -> Result<(), Fault> {

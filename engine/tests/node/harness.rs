@@ -73,14 +73,13 @@ impl Node {
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
         let log = std::env::temp_dir().join(name);
-        let mut supervisor = program(
-            path,
-            &["--port", "0", "--ping-port", "0", "--log-format", "json"],
-        )
-        .args(arguments)
-        .stderr(File::create(&log).expect("a log file"))
-        .spawn()
-        .expect("the daemon starts");
+        let mut supervisor = program(path, &["--ping-port", "0", "--log-format", "json"])
+            // A flag beats it.
+            .env("BUFFERBLOATD_PORT", "0")
+            .args(arguments)
+            .stderr(File::create(&log).expect("a log file"))
+            .spawn()
+            .expect("the daemon starts");
         let stdout = supervisor.stdout.take().expect("a pipe");
         let mut line = String::new();
         BufReader::new(stdout)
@@ -193,6 +192,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("The node's log:\n{}", self.log_text());
+        }
         // Gone already in most tests; its children die with it.
         let _ = self.supervisor.kill();
         let _ = self.supervisor.wait();

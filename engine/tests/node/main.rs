@@ -1,5 +1,6 @@
 //! End to end: the real `bufferbloatd` on free ports, as its operator and its supervisor's signals meet it.
 
+mod acme;
 mod branding;
 mod command_line;
 mod harness;
@@ -9,6 +10,7 @@ mod http2;
 mod isolation;
 mod log;
 mod metrics;
+mod pebble;
 mod privileges;
 mod proxy;
 mod reload;

@@ -74,22 +74,37 @@ impl Authority {
         provider: CryptoProvider,
         versions: &[&'static SupportedProtocolVersion],
     ) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        let root = CertificateDer::from_pem_slice(self.issuer.pem().as_bytes());
-        roots.add(root.expect("PEM")).expect("a root");
-        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(versions)
-            .expect("versions that the suites know")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config
+        client(&self.issuer.pem(), provider, versions)
     }
 
     /// The same with everything that rustls knows.
     pub(crate) fn any_client(&self) -> Arc<ClientConfig> {
         Arc::new(self.client(aws_lc_rs::default_provider(), rustls::ALL_VERSIONS))
     }
+}
+
+/// A configuration that trusts this root alone.
+fn client(
+    root_pem: &str,
+    provider: CryptoProvider,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(root_pem.as_bytes());
+    roots.add(root.expect("PEM")).expect("a root");
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
+        .expect("versions that the suites know")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
+}
+
+/// A client of everything that rustls knows, which trusts this root alone.
+pub(crate) fn client_of(root_pem: &str) -> Arc<ClientConfig> {
+    let provider = aws_lc_rs::default_provider();
+    Arc::new(client(root_pem, provider, rustls::ALL_VERSIONS))
 }
 
 impl Drop for Authority {

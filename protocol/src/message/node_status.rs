@@ -197,4 +197,69 @@ pub struct NodeHealth {
     pub uptime_s: u64,
     /// What is missing, in words.
     pub reasons: Vec<String>,
+    /// The node's certificate; `null` where it speaks plain HTTP.
+    #[serde(default)]
+    pub certificate: Option<CertificateHealth>,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateSource {
+    /// Files that the operator named.
+    Files,
+    /// The authority that the node asked by itself (ACME, RFC 8555).
+    Acme,
+    /// The node made it for itself, until it has one that others trust.
+    Temporary,
+}
+
+impl CertificateSource {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Files, Self::Acme, Self::Temporary];
+
+    /// Its name, as in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Acme => "acme",
+            Self::Temporary => "temporary",
+        }
+    }
+}
+
+/// The certificate in [`NodeHealth`]. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct CertificateHealth {
+    /// Where the one in force comes from.
+    pub source: CertificateSource,
+    /// When it expires.
+    pub not_after_unix_s: u64,
+    /// How getting another fares; `null` where the operator sees to it.
+    pub acme: Option<AcmeHealth>,
+}
+
+/// Getting certificates by oneself, in [`CertificateHealth`]. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct AcmeHealth {
+    /// Whether the authority is being asked now.
+    pub is_asking: bool,
+    /// When a certificate was last got; `null` when none ever was.
+    pub last_success_unix_s: Option<u64>,
+    /// When an attempt last failed since the node started; `null` when none did.
+    pub last_failure_unix_s: Option<u64>,
+    /// Why the last attempt failed; `null` when it did not.
+    pub last_failure: Option<String>,
+    /// Attempts that failed since the last that did not.
+    pub failures_in_a_row: u64,
+    /// When the authority is asked next; `null` before that is known.
+    pub next_attempt_unix_s: Option<u64>,
+    /// The process that does it, to the operating system; `null` while it does not run.
+    pub pid: Option<u32>,
+    /// How many times that process was started again.
+    pub restarts: u64,
 }

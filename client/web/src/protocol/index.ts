@@ -32,6 +32,43 @@ export const REPORT_PROBES_MAX = 60000;
 export const REPORT_GOODPUT_SAMPLES_MAX = 60000;
 
 /**
+ * Getting certificates by oneself, in [`CertificateHealth`]. Times are seconds since 1970.
+ */
+export type AcmeHealth = {
+/**
+ * Whether the authority is being asked now.
+ */
+is_asking: boolean,
+/**
+ * When a certificate was last got; `null` when none ever was.
+ */
+last_success_unix_s: number | null,
+/**
+ * When an attempt last failed since the node started; `null` when none did.
+ */
+last_failure_unix_s: number | null,
+/**
+ * Why the last attempt failed; `null` when it did not.
+ */
+last_failure: string | null,
+/**
+ * Attempts that failed since the last that did not.
+ */
+failures_in_a_row: number,
+/**
+ * When the authority is asked next; `null` before that is known.
+ */
+next_attempt_unix_s: number | null,
+/**
+ * The process that does it, to the operating system; `null` while it does not run.
+ */
+pid: number | null,
+/**
+ * How many times that process was started again.
+ */
+restarts: number, };
+
+/**
  * 200 to `GET /api/branding`. Each is `null` where the operator gave none.
  */
 export type Branding = {
@@ -47,6 +84,28 @@ logo_path: string | null,
  * The page's accent as sRGB, `#rrggbb` in lower case. The page sees to its contrast.
  */
 accent_colour: string | null, };
+
+/**
+ * The certificate in [`NodeHealth`]. Times are seconds since 1970.
+ */
+export type CertificateHealth = {
+/**
+ * Where the one in force comes from.
+ */
+source: CertificateSource,
+/**
+ * When it expires.
+ */
+not_after_unix_s: number,
+/**
+ * How getting another fares; `null` where the operator sees to it.
+ */
+acme: AcmeHealth | null, };
+
+/**
+ * Where a certificate comes from.
+ */
+export type CertificateSource = "files" | "acme" | "temporary";
 
 /**
  * The program that runs the test.
@@ -668,7 +727,11 @@ uptime_s: number,
 /**
  * What is missing, in words.
  */
-reasons: Array<string>, };
+reasons: Array<string>,
+/**
+ * The node's certificate; `null` where it speaks plain HTTP.
+ */
+certificate: CertificateHealth | null, };
 
 /**
  * A text message from the node on `/ws/bulk-upload`, `/ws/bulk-download` or `/ws/ping`.

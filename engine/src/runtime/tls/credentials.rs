@@ -86,8 +86,13 @@ impl Challenge {
     /// # Errors
     /// What is wrong with the chain or the key.
     pub fn new(name: String, chain_pem: &[u8], key_pem: &[u8]) -> Result<Self, CredentialFault> {
+        let (chain, key) = parsed(chain_pem, key_pem)?;
+        // Not checked against each other: that reads the certificate as a client would, for whom its critical extension
+        // makes it none.
+        let key = provider().key_provider.load_private_key(key);
+        let key = key.map_err(|error| CredentialFault::BadKey(error.to_string()))?;
         Ok(Self {
-            certificate: certified_key(chain_pem, key_pem)?,
+            certificate: Arc::new(CertifiedKey::new(chain, key)),
             name,
         })
     }
@@ -97,7 +102,9 @@ impl Challenge {
     }
 }
 
-fn certified_key(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<CertifiedKey>, CredentialFault> {
+type Parsed = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn parsed(chain_pem: &[u8], key_pem: &[u8]) -> Result<Parsed, CredentialFault> {
     let chain = CertificateDer::pem_slice_iter(chain_pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| CredentialFault::BadCertificate(error.to_string()))?;
@@ -108,6 +115,11 @@ fn certified_key(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<CertifiedKey>, 
         pem::Error::NoItemsFound => CredentialFault::NoKey,
         error => CredentialFault::BadKey(error.to_string()),
     })?;
+    Ok((chain, key))
+}
+
+fn certified_key(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<CertifiedKey>, CredentialFault> {
+    let (chain, key) = parsed(chain_pem, key_pem)?;
     match CertifiedKey::from_der(chain, key, &provider()) {
         Ok(certified) => Ok(Arc::new(certified)),
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {

@@ -12,6 +12,7 @@ impl Config {
             profiles: _,
             listen: _,
             tls,
+            acme: _,
             tls_min: _,
             http2: _,
             http_redirect_port: _,
@@ -159,6 +160,8 @@ mod tests {
                 Key::Listen | Key::TrustedProxies => "192.0.2.1".to_owned(),
                 Key::CorsOrigins | Key::SponsorLink => "https://example.net".to_owned(),
                 Key::AccentColour => "#ff8800".to_owned(),
+                Key::AcmeEmail => "a@b.example".to_owned(),
+                Key::AcmeDirectory => "https://ca.example/dir".to_owned(),
                 _ => "other".to_owned(),
             },
         }
@@ -200,6 +203,16 @@ mod tests {
             let beside: &[(Key, &str)] = match setting.key {
                 Key::ProxyProtocol => &[(Key::TrustedProxies, "192.0.2.1")],
                 Key::SponsorLink | Key::SponsorCity => &[(Key::SponsorName, "Example")],
+                Key::Acme => &[(Key::SslCertfile, ""), (Key::SslKeyfile, "")],
+                Key::AcmeEmail
+                | Key::AcmeDirectory
+                | Key::AcmeDirectoryCa
+                | Key::AcmeStorage
+                | Key::AcmeChallenge => &[
+                    (Key::SslCertfile, ""),
+                    (Key::SslKeyfile, ""),
+                    (Key::Acme, "node.example"),
+                ],
                 _ => &[],
             };
             let mut running = loaded(beside);

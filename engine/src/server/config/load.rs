@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use protocol::profile::Profile;
 
+use super::acme;
 use super::error::{ConfigError, ConfigErrors};
 use super::profiles::{self, RolePorts};
 use super::proxies::networks;
@@ -13,8 +14,8 @@ use super::setting::Setting;
 use super::settings::Key;
 use super::sources::{Given, GivenProfiles, Source, Sources};
 use super::{
-    Bounded, Config, CorsOrigins, ForwardedField, Limits, Listen, LogAddresses, LogFormat,
-    LogLevel, Proxies, TlsFiles, TlsVersion,
+    Acme, AcmeChallenge, Bounded, Config, CorsOrigins, ForwardedField, Limits, Listen,
+    LogAddresses, LogFormat, LogLevel, Proxies, TlsFiles, TlsVersion,
 };
 
 /// Longest node name, bytes.
@@ -90,20 +91,25 @@ impl Parser<'_> {
     /// `None` when a value is missing because it was faulty; all others have been looked at all the same.
     fn config(&mut self, kernel: &Kernel<'_>) -> Option<Config> {
         let production = self.boolean(Key::Production);
-        let default_port = if production == Some(true) {
-            HTTPS_PORT
-        } else {
-            HTTP_PORT
-        };
+        let names = self.parse(Key::Acme, acme::names);
+        let is_public =
+            production == Some(true) || names.as_ref().is_some_and(|names| !names.is_empty());
+        let default_port = if is_public { HTTPS_PORT } else { HTTP_PORT };
         let port = self.parse_or(Key::Port, default_port, port);
         let ping_port = self.port(Key::PingPort);
         self.ports_differ(port, ping_port);
         let profiles = self.profiles(port, ping_port);
         let listen = self.parse(Key::Listen, listen);
-        let tls = self.tls(production);
+        let tls = self.tls(production, names.as_deref());
         let tls_min = self.choice(Key::TlsMin, &[TlsVersion::Tls12, TlsVersion::Tls13]);
         let http2 = self.boolean(Key::Http2);
-        let http_redirect_port = self.http_redirect_port(production, tls.as_ref());
+        let speaks_tls = match (&tls, &names) {
+            (Some(Some(_)), _) => Some(true),
+            (Some(None), Some(names)) => Some(!names.is_empty()),
+            _ => None,
+        };
+        let http_redirect_port = self.http_redirect_port(is_public, speaks_tls);
+        let acme = self.acme(names, http_redirect_port);
         let node_name = self.parse_or(Key::NodeName, &kernel.host_name, node_name);
         let cores = kernel.cores.clamp(1, 64).to_string();
         let loops = self.bounded_or(Key::Loops, &cores);
@@ -145,6 +151,7 @@ impl Parser<'_> {
             profiles: profiles?,
             listen: listen?,
             tls: tls?,
+            acme: acme?,
             tls_min: tls_min?,
             http2: http2?,
             http_redirect_port: http_redirect_port?,
@@ -214,14 +221,26 @@ impl Parser<'_> {
     }
 
     /// The outer `None` when the two files were not given together, or not at all where they must be.
-    fn tls(&mut self, production: Option<bool>) -> Option<Option<TlsFiles>> {
+    fn tls(
+        &mut self,
+        production: Option<bool>,
+        acme_names: Option<&[String]>,
+    ) -> Option<Option<TlsFiles>> {
         let path = |text: &str| Ok((!text.is_empty()).then(|| PathBuf::from(text)));
         let certificate = self.parse(Key::SslCertfile, path)?;
         let key = self.parse(Key::SslKeyfile, path)?;
+        // Faulty names are told as such; whoever gave any wants them.
+        let has_acme = acme_names.is_none_or(|names| !names.is_empty());
         match (certificate, key) {
+            (Some(_), _) | (_, Some(_)) if acme_names.is_some() && has_acme => {
+                let reason = "is one certificate and --ssl-certfile another; give one of the two";
+                self.fault(Key::Acme, reason.to_owned());
+                None
+            }
             (Some(certificate), Some(key)) => Some(Some(TlsFiles { certificate, key })),
-            (None, None) if production == Some(true) => {
-                let reason = "needs a certificate: give --ssl-certfile and --ssl-keyfile";
+            (None, None) if production == Some(true) && !has_acme => {
+                let reason =
+                    "needs a certificate: give --acme, or --ssl-certfile and --ssl-keyfile";
                 self.fault(Key::Production, reason.to_owned());
                 None
             }
@@ -241,27 +260,62 @@ impl Parser<'_> {
 
     fn http_redirect_port(
         &mut self,
-        production: Option<bool>,
-        tls: Option<&Option<TlsFiles>>,
+        is_public: bool,
+        speaks_tls: Option<bool>,
     ) -> Option<Option<u16>> {
-        let default = if production == Some(true) {
-            HTTP_REDIRECT_PORT
-        } else {
-            ""
-        };
+        let default = if is_public { HTTP_REDIRECT_PORT } else { "" };
         let port = self.parse_or(Key::HttpRedirectPort, default, |text| {
             if text.is_empty() {
                 return Ok(None);
             }
             port(text).map(Some)
         })?;
-        if port.is_some() && tls == Some(&None) {
+        if port.is_some() && speaks_tls == Some(false) {
             let reason =
                 "has nowhere to redirect to: without a certificate the node speaks plain HTTP";
             self.fault(Key::HttpRedirectPort, reason.to_owned());
             return None;
         }
         Some(port)
+    }
+
+    /// The outer `None` when a value was faulty; the inner one when no certificate is wanted.
+    fn acme(
+        &mut self,
+        names: Option<Vec<String>>,
+        http_redirect_port: Option<Option<u16>>,
+    ) -> Option<Option<Acme>> {
+        let path = |text: &str| Ok((!text.is_empty()).then(|| PathBuf::from(text)));
+        let email = self.parse(Key::AcmeEmail, acme::email);
+        let directory = self.parse(Key::AcmeDirectory, acme::directory);
+        let directory_ca = self.parse(Key::AcmeDirectoryCa, path);
+        let storage = self.parse(Key::AcmeStorage, path);
+        let challenges = [
+            None,
+            Some(AcmeChallenge::TlsAlpn01),
+            Some(AcmeChallenge::Http01),
+        ];
+        let challenge = self.choice(Key::AcmeChallenge, &challenges);
+        let has_http = http_redirect_port?.is_some();
+        let (names, challenge) = (names?, challenge?);
+        if !names.is_empty() && challenge == Some(AcmeChallenge::Http01) && !has_http {
+            let reason = "needs a port that speaks HTTP: give --http-redirect-port, too";
+            self.fault(Key::AcmeChallenge, reason.to_owned());
+            return None;
+        }
+        let acme = Acme {
+            email: email?,
+            directory: directory?,
+            directory_ca: directory_ca?,
+            storage: storage?,
+            challenge: challenge.unwrap_or(if has_http {
+                AcmeChallenge::Http01
+            } else {
+                AcmeChallenge::TlsAlpn01
+            }),
+            names,
+        };
+        Some((!acme.names.is_empty()).then_some(acme))
     }
 
     /// Any free ports beside a main port of 0: who doesn't mind the one doesn't mind the others.

@@ -3,6 +3,7 @@
 //!
 //! Owns every key, its range and its source. Refuses to know what the values are used for.
 
+mod acme;
 mod bounded;
 mod branding;
 mod error;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use protocol::profile::Profile;
 use serde::{Deserialize, Serialize};
 
+pub use self::acme::{Acme, AcmeChallenge};
 pub use self::bounded::Bounded;
 pub use self::branding::{Branding, Logo, LogoContent, LogoFormat};
 pub use self::error::{ConfigError, ConfigErrors};
@@ -50,8 +52,10 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// Where to listen.
     pub listen: Listen,
-    /// Certificate and key; without them every port speaks plain HTTP.
+    /// Certificate and key; without them, and without `acme`, every port speaks plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// A certificate that the node gets by itself; never beside `tls`.
+    pub acme: Option<Acme>,
     /// The oldest version of TLS that is spoken.
     pub tls_min: TlsVersion,
     /// Whether the main role offers HTTP/2; only with TLS.
@@ -97,9 +101,10 @@ impl Config {
     /// In which schemes the node's URLs are.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
-        match self.tls {
-            Some(_) => Scheme::Tls,
-            None => Scheme::Plain,
+        if self.tls.is_some() || self.acme.is_some() {
+            Scheme::Tls
+        } else {
+            Scheme::Plain
         }
     }
 }

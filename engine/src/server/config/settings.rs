@@ -28,6 +28,12 @@ pub enum Key {
     TlsMin,
     Http2,
     HttpRedirectPort,
+    Acme,
+    AcmeEmail,
+    AcmeDirectory,
+    AcmeDirectoryCa,
+    AcmeStorage,
+    AcmeChallenge,
     LogLevel,
     LogFormat,
     LogAddresses,
@@ -90,6 +96,12 @@ const LIMIT: Setting = Setting {
     ..BASE
 };
 
+const ACME: Setting = Setting {
+    table: "acme",
+    group: Group::Tls,
+    ..BASE
+};
+
 const PROXY: Setting = Setting {
     table: "proxy",
     is_live: true,
@@ -115,7 +127,7 @@ pub const SETTINGS: &[Setting] = &[
         value_name: "PORT",
         kind: PORT,
         example: "8000",
-        default_note: "8000; 443 with --production",
+        default_note: "8000; 443 with --production or --acme",
         help: "Port of the page, the API and the load; 0 takes any free port",
         ..BASE
     },
@@ -350,9 +362,78 @@ pub const SETTINGS: &[Setting] = &[
         group: Group::Tls,
         kind: PORT,
         example: "80",
-        default_note: "none; 80 with --production",
+        default_note: "none; 80 with --production or --acme",
         help: "Port that speaks plain HTTP and sends everybody to HTTPS; 0 takes any free port",
         ..BASE
+    },
+    Setting {
+        key: Key::Acme,
+        name: "names",
+        flag: "acme",
+        env: "BUFFERBLOATD_ACME",
+        value_name: "NAME,...",
+        kind: Kind::List,
+        default: Some(""),
+        default_note: "none",
+        help: "Names of the node on the internet: it gets a certificate for them from Let's Encrypt and renews it by itself, \
+               which is to agree to the terms of that service",
+        ..ACME
+    },
+    Setting {
+        key: Key::AcmeEmail,
+        name: "email",
+        flag: "acme-email",
+        env: "BUFFERBLOATD_ACME_EMAIL",
+        value_name: "ADDRESS",
+        default: Some(""),
+        default_note: "none",
+        help: "Address that the certificate authority may write to",
+        ..ACME
+    },
+    Setting {
+        key: Key::AcmeDirectory,
+        name: "directory",
+        flag: "acme-directory",
+        env: "BUFFERBLOATD_ACME_DIRECTORY",
+        value_name: "URL",
+        default: Some("https://acme-v02.api.letsencrypt.org/directory"),
+        default_note: "Let's Encrypt",
+        help: "Directory of another certificate authority; for trials https://acme-staging-v02.api.letsencrypt.org/directory",
+        ..ACME
+    },
+    Setting {
+        key: Key::AcmeDirectoryCa,
+        name: "directory_ca",
+        flag: "acme-directory-ca",
+        env: "BUFFERBLOATD_ACME_DIRECTORY_CA",
+        value_name: "FILE",
+        default: Some(""),
+        default_note: "the system's",
+        help: "Root certificate, PEM, that the directory's own HTTPS is checked by, for an authority of one's own",
+        ..ACME
+    },
+    Setting {
+        key: Key::AcmeStorage,
+        name: "storage",
+        flag: "acme-storage",
+        env: "BUFFERBLOATD_ACME_STORAGE",
+        value_name: "FOLDER",
+        default: Some(""),
+        default_note: "the service's state folder, /var/lib/libreqos-bufferbloat/acme for root, else the user's own",
+        help: "Where certificate and account are kept; nobody else should be able to read it",
+        ..ACME
+    },
+    Setting {
+        key: Key::AcmeChallenge,
+        name: "challenge",
+        flag: "acme-challenge",
+        env: "BUFFERBLOATD_ACME_CHALLENGE",
+        value_name: "HOW",
+        kind: Kind::Choice(&["auto", "tls-alpn-01", "http-01"]),
+        default: Some("auto"),
+        default_note: "auto: http-01 where there is an HTTP port",
+        help: "How the authority checks the names: http-01 on port 80, or tls-alpn-01 on port 443",
+        ..ACME
     },
     Setting {
         key: Key::LogLevel,

@@ -3,13 +3,15 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::http1::Request;
-use protocol::message::node_status::{HealthStatus, NodeHealth};
+use protocol::message::node_status::{
+    AcmeHealth, CertificateHealth, CertificateSource, HealthStatus, NodeHealth,
+};
 
 use super::{Answer, Parameters};
 use crate::runtime::application::Context;
 use crate::server::node::Node;
 use crate::server::reply::Reply;
-use crate::server::scoreboard::{RoleState, Scoreboard, TlsSlot};
+use crate::server::scoreboard::{AcmeSlot, RoleState, Scoreboard, TlsSlot};
 use crate::server::visitor::Visitor;
 
 /// 200 when every process serves, else 503 with the reasons.
@@ -23,15 +25,37 @@ pub fn health(
     let scoreboard = node.scoreboard();
     let mut findings = Findings::default();
     findings.look_at_processes(scoreboard, |_| true);
-    findings.look_at_certificate(scoreboard.tls(), SystemTime::now());
+    let (tls, acme) = (scoreboard.tls(), scoreboard.acme());
+    findings.look_at_certificate(tls, acme, SystemTime::now());
     let uptime = context.now - scoreboard.started_at();
     let health = NodeHealth {
         status: findings.status,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_s: uptime.as_secs(),
         reasons: findings.reasons,
+        certificate: certificate(tls, acme),
     };
     Answer::Reply(Reply::json(status_code(health.status), &health))
+}
+
+/// The certificate in force, and how getting the next one fares.
+fn certificate(tls: &TlsSlot, acme: &AcmeSlot) -> Option<CertificateHealth> {
+    let some = |unix_s: u64| Some(unix_s).filter(|unix_s| *unix_s != 0);
+    let of_acme = || AcmeHealth {
+        is_asking: acme.is_asking(),
+        last_success_unix_s: some(acme.last_success_unix_s()),
+        last_failure_unix_s: some(acme.last_failure_unix_s()),
+        last_failure: Some(acme.fault()).filter(|fault| !fault.is_empty()),
+        failures_in_a_row: acme.failures_in_a_row(),
+        next_attempt_unix_s: some(acme.next_attempt_unix_s()),
+        pid: u32::try_from(acme.pid()).ok().filter(|pid| *pid != 0),
+        restarts: acme.restarts.value(),
+    };
+    Some(CertificateHealth {
+        source: tls.source()?,
+        not_after_unix_s: tls.not_after_unix_s(),
+        acme: acme.is_used().then(of_acme),
+    })
 }
 
 /// What a load balancer goes by.
@@ -101,7 +125,7 @@ impl Findings {
 
     /// A certificate that could not be used takes nothing from the node while the one before is good: it is told, and the
     /// node stays in service.
-    fn look_at_certificate(&mut self, tls: &TlsSlot, now: SystemTime) {
+    fn look_at_certificate(&mut self, tls: &TlsSlot, acme: &AcmeSlot, now: SystemTime) {
         if !tls.is_used() {
             return;
         }
@@ -112,6 +136,14 @@ impl Findings {
         }
         if now > UNIX_EPOCH + Duration::from_secs(tls.not_after_unix_s()) {
             self.degraded("the certificate has expired".to_owned());
+        }
+        if tls.source() == Some(CertificateSource::Temporary) {
+            let reason = "the certificate is a temporary one that no browser trusts, until the authority gives another";
+            self.degraded(reason.to_owned());
+        }
+        let fault = acme.fault();
+        if !fault.is_empty() {
+            self.reasons.push(format!("no new certificate: {fault}"));
         }
     }
 
@@ -134,17 +166,60 @@ mod tests {
         let tls = board.tls();
         let found = |unix_s| {
             let mut findings = Findings::default();
-            findings.look_at_certificate(tls, UNIX_EPOCH + Duration::from_secs(unix_s));
+            findings.look_at_certificate(
+                tls,
+                board.acme(),
+                UNIX_EPOCH + Duration::from_secs(unix_s),
+            );
             (findings.status, findings.reasons.join("; "))
         };
         assert_eq!(found(50), (HealthStatus::Ok, String::new()));
-        tls.set_installed(40, 100);
+        tls.set_installed(40, 100, CertificateSource::Files);
         tls.set_failed("bad");
         let kept = "the old certificate is kept: bad".to_owned();
         assert_eq!(found(50), (HealthStatus::Ok, kept));
         tls.clear_fault();
         let expired = "the certificate has expired".to_owned();
         assert_eq!(found(101), (HealthStatus::Degraded, expired));
+    }
+
+    #[test]
+    fn a_temporary_certificate_degrades_and_a_renewal_that_failed_is_told() {
+        let board = Scoreboard::create(Instant::from_micros(1), 0).unwrap();
+        let (tls, acme) = (board.tls(), board.acme());
+        let found = || {
+            let mut findings = Findings::default();
+            findings.look_at_certificate(tls, acme, UNIX_EPOCH + Duration::from_secs(50));
+            (findings.status, findings.reasons.join("; "))
+        };
+        assert_eq!(certificate(tls, acme), None);
+        acme.set_used();
+        tls.set_installed(40, 100, CertificateSource::Temporary);
+        let (status, reasons) = found();
+        assert_eq!(status, HealthStatus::Degraded);
+        assert!(reasons.contains("temporary one that no browser trusts"));
+        tls.set_installed(41, 100, CertificateSource::Acme);
+        acme.set_begun(120);
+        acme.set_failed(45, "refused");
+        let told = "no new certificate: refused".to_owned();
+        assert_eq!(found(), (HealthStatus::Ok, told));
+        let health = certificate(tls, acme).unwrap();
+        assert_eq!(
+            (health.source, health.not_after_unix_s),
+            (CertificateSource::Acme, 100)
+        );
+        let health = health.acme.unwrap();
+        assert_eq!(health.last_failure.as_deref(), Some("refused"));
+        assert_eq!(
+            (health.last_success_unix_s, health.last_failure_unix_s),
+            (None, Some(45))
+        );
+        assert_eq!(
+            (health.next_attempt_unix_s, health.failures_in_a_row),
+            (Some(120), 1)
+        );
+        acme.set_succeeded(130);
+        assert_eq!(found(), (HealthStatus::Ok, String::new()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Owns the segment's layout and its readers. Refuses to know who serves the figures, and what for.
 
+mod acme_slot;
 mod cell;
 mod flow_record;
 mod histogram;
@@ -24,6 +25,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use protocol::time::Instant;
 
+pub use self::acme_slot::AcmeSlot;
 pub use self::cell::{Counter, Gauge, LongText, ShortText};
 pub use self::flow_record::{FlowRecord, FlowSlot};
 pub use self::histogram::{
@@ -37,7 +39,7 @@ pub use self::test_table::{
     Applicant, FLOW_RECORDS_MAX, Refusal, RefusalReason, TESTS_MAX, TestFacts, TestId, TestLimits,
     TestSeat, TestTable,
 };
-pub use self::tls_slot::TlsSlot;
+pub use self::tls_slot::{CertificateSource, TlsSlot};
 use super::config::LogLevel;
 use crate::runtime::sys::shared_memory::{SharedMapping, plain_atomics};
 
@@ -48,7 +50,7 @@ pub const PROCESSES_MAX: usize = 80;
 /// Most event loops a node can have, all roles together: 64 of main, one each of ping and the
 /// redirection, 64 of the profiles, rounded up.
 pub const LOOPS_MAX: usize = 136;
-const MAGIC_AND_VERSION: u64 = u64::from_le_bytes(*b"bbdscor4");
+const MAGIC_AND_VERSION: u64 = u64::from_le_bytes(*b"bbdscor5");
 
 plain_atomics! {
     #[derive(Debug)]
@@ -65,6 +67,7 @@ plain_atomics! {
         loops: [LoopSlot; LOOPS_MAX],
         tests: TestTable,
         tls: TlsSlot,
+        acme: AcmeSlot,
     }
 }
 
@@ -265,6 +268,12 @@ impl Scoreboard {
     #[must_use]
     pub fn tls(&self) -> &TlsSlot {
         &self.mapping.tls
+    }
+
+    /// How getting certificates fares.
+    #[must_use]
+    pub fn acme(&self) -> &AcmeSlot {
+        &self.mapping.acme
     }
 
     /// The tests.

@@ -3,6 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+pub use protocol::message::node_status::CertificateSource;
+
 use super::cell::{Counter, LongText};
 use crate::runtime::sys::shared_memory::plain_atomics;
 
@@ -12,6 +14,7 @@ plain_atomics! {
     pub struct TlsSlot {
         installed_unix_s: AtomicU64,
         not_after_unix_s: AtomicU64,
+        source: AtomicU64,
         /// Certificates put in force since the node started, the first included.
         pub installs: Counter,
         /// Certificates that could not be used.
@@ -39,6 +42,14 @@ impl TlsSlot {
         self.not_after_unix_s.load(Relaxed)
     }
 
+    /// Where the certificate in force comes from; `None` without one.
+    #[must_use]
+    pub fn source(&self) -> Option<CertificateSource> {
+        let word = self.source.load(Relaxed);
+        let mut all = CertificateSource::ALL.into_iter();
+        all.find(|source| word_of(*source) == word)
+    }
+
     /// What is wrong with the newest certificate, which is not in force for that; empty when nothing is.
     #[must_use]
     pub fn fault(&self) -> String {
@@ -46,7 +57,8 @@ impl TlsSlot {
     }
 
     /// A certificate is in force. The supervisor alone calls this and what follows.
-    pub fn set_installed(&self, unix_s: u64, not_after_unix_s: u64) {
+    pub fn set_installed(&self, unix_s: u64, not_after_unix_s: u64, source: CertificateSource) {
+        self.source.store(word_of(source), Relaxed);
         self.not_after_unix_s.store(not_after_unix_s, Relaxed);
         self.installed_unix_s.store(unix_s, Relaxed);
         self.installs.add(1);
@@ -62,5 +74,14 @@ impl TlsSlot {
     /// The newest certificate is the one in force.
     pub fn clear_fault(&self) {
         self.fault.set("");
+    }
+}
+
+/// 0 is none.
+const fn word_of(source: CertificateSource) -> u64 {
+    match source {
+        CertificateSource::Files => 1,
+        CertificateSource::Acme => 2,
+        CertificateSource::Temporary => 3,
     }
 }

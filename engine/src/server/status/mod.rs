@@ -1,6 +1,7 @@
 //! `bufferbloatd status`: how a running node fares, for a person at a terminal. Asks the node by HTTP, so that it can be any
 //! node; nothing of it is asked of a busy process.
 
+mod certificate;
 mod fetch;
 mod table;
 

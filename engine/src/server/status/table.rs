@@ -2,11 +2,12 @@
 //! rather than break its lines.
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use protocol::message::node_status::{HealthStatus, ProcessHealth, RoleStats, ServiceState};
 
-use super::NodeStatus;
+use super::{NodeStatus, certificate};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -95,6 +96,10 @@ pub(super) fn render(status: &NodeStatus, width: usize) -> String {
     );
     for reason in &health.reasons {
         let _ = writeln!(out, "{}", wrap(&format!("- {reason}"), width, "  "));
+    }
+    if let Some(certificate) = &health.certificate {
+        let line = certificate::line(certificate, SystemTime::now());
+        let _ = writeln!(out, "{}", wrap(&line, width, "  "));
     }
     out.push('\n');
     table(&mut out, status, width);
@@ -205,7 +210,7 @@ const fn colour(colour: AnsiColor) -> Style {
     Style::new().fg_color(Some(anstyle::Color::Ansi(colour)))
 }
 
-fn counted(count: u64, noun: &str) -> String {
+pub(super) fn counted(count: u64, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
         _ => format!("{count} {noun}s"),
@@ -213,7 +218,7 @@ fn counted(count: u64, noun: &str) -> String {
 }
 
 /// In the two largest units that say something.
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),
@@ -287,6 +292,7 @@ mod tests {
                 version: "0.1.0".to_owned(),
                 uptime_s: 3 * 3_600 + 60,
                 reasons: vec!["process jake/2 is down after five failures in a minute".to_owned()],
+                certificate: None,
             },
             stats: NodeStats {
                 uptime_s: 0,

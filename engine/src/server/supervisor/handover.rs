@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::notice::NoticeReader;
@@ -91,16 +92,36 @@ pub fn descriptors(seats: &[LoopSeat]) -> impl Iterator<Item = BorrowedFd<'_>> {
         .flat_map(|seat| seat.listeners.iter().map(AsFd::as_fd))
 }
 
+/// Any document in a memfd, ready to be read from its beginning.
+///
+/// # Errors
+/// No memory, or no descriptor left.
+pub(super) fn to_memfd(document: &impl Serialize) -> io::Result<OwnedFd> {
+    let mut file = memfd(c"bufferbloatd-handover")?;
+    file.write_all(&serde_json::to_vec(document)?)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(OwnedFd::from(file))
+}
+
+/// Any document whose descriptor has this number, once.
+///
+/// # Errors
+/// The number names no such descriptor, or the document is not one.
+pub(in crate::server) fn take<T: DeserializeOwned>(number: &str) -> io::Result<T> {
+    let number: RawFd = number.parse().map_err(io::Error::other)?;
+    let mut file = std::fs::File::from(inherited_descriptor(number)?);
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
 impl Handover {
     /// Writes the document into a memfd, ready to be read from its beginning.
     ///
     /// # Errors
     /// No memory, or no descriptor left.
     pub fn to_memfd(&self) -> io::Result<OwnedFd> {
-        let mut file = memfd(c"bufferbloatd-handover")?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.seek(SeekFrom::Start(0))?;
-        Ok(OwnedFd::from(file))
+        to_memfd(self)
     }
 
     /// Reads the document whose descriptor has this number. A child calls it once, before anything else.
@@ -108,11 +129,7 @@ impl Handover {
     /// # Errors
     /// The number names no such descriptor, or the document is not one.
     pub fn take(number: &str) -> io::Result<Self> {
-        let number: RawFd = number.parse().map_err(io::Error::other)?;
-        let mut file = std::fs::File::from(inherited_descriptor(number)?);
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
-        Ok(serde_json::from_slice(&text)?)
+        take(number)
     }
 
     /// Takes over every descriptor that the document names.

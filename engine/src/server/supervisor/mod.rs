@@ -4,6 +4,7 @@
 //! One thread: it waits for signals, and looks at the heartbeats every 100 ms. The thread that starts the children
 //! must live as long as the node: the kernel kills them when it ends.
 
+mod acme;
 pub mod child;
 pub mod handover;
 mod inherited;
@@ -13,7 +14,7 @@ mod privileges;
 mod process;
 mod ready;
 pub mod restart;
-mod sandbox;
+pub(in crate::server) mod sandbox;
 mod service_manager;
 mod upgrade;
 
@@ -27,6 +28,7 @@ use protocol::time::Instant;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+use self::acme::AcmeProcess;
 use self::inherited::Inherited;
 use self::listeners::{ListenError, RoleListeners};
 use self::notice::Notice;
@@ -40,7 +42,7 @@ use super::context::{LoopSeat, RolePort};
 use super::log;
 use super::os_error;
 use super::roles::{Role, roles};
-use super::scoreboard::Scoreboard;
+use super::scoreboard::{CertificateSource, Scoreboard};
 use super::tls::Keeper;
 use crate::runtime::sys::clock::monotonic_now;
 use crate::runtime::sys::process::raise_descriptor_limit;
@@ -86,6 +88,7 @@ struct Supervisor {
     ports: Vec<RolePort>,
     processes: Vec<Process>,
     keeper: Option<Keeper>,
+    acme: Option<AcmeProcess>,
     poll: Poll,
     signals: Signals,
     is_ready: bool,
@@ -127,9 +130,17 @@ impl Supervisor {
         let scoreboard = Scoreboard::create(now, unix_us)
             .map_err(|error| format!("cannot make the scoreboard: {}", os_error::reason(&error)))?;
         // Before the sockets, so that a certificate that cannot be used disturbs nobody.
-        let keeper = match &config.tls {
-            Some(files) => Some(Keeper::of_files(now, files.clone(), &scoreboard)?),
-            None => None,
+        let (acme, keeper) = match (&config.acme, &config.tls) {
+            (Some(wanted), _) => {
+                let (process, keeper) = AcmeProcess::new(now, wanted, config, &scoreboard)?;
+                (Some(process), Some(keeper))
+            }
+            (None, Some(files)) => {
+                let source = CertificateSource::Files;
+                let keeper = Keeper::of_files(now, files.clone(), source, &scoreboard)?;
+                (None, Some(keeper))
+            }
+            (None, None) => (None, None),
         };
         let opened = open_all(config, &inherited).map_err(|error| error.to_string())?;
         let manager = ServiceManager::new(now);
@@ -161,6 +172,7 @@ impl Supervisor {
             ports,
             processes,
             keeper,
+            acme,
             poll,
             signals,
             is_ready: false,
@@ -242,6 +254,9 @@ impl Supervisor {
         let Some(keeper) = &mut self.keeper else {
             return;
         };
+        if let (Some(acme), Phase::Serving, true) = (&mut self.acme, self.phase, self.is_ready) {
+            acme.poll(now, &self.loaded.config, keeper, &self.scoreboard);
+        }
         keeper.poll(now, &self.scoreboard);
         if let Some(news) = keeper.take_news() {
             let notice = Notice::Credentials(Box::new(news));
@@ -371,6 +386,9 @@ impl Supervisor {
             until: monotonic_now() + DRAIN,
         };
         self.scoreboard.set_draining();
+        if let Some(acme) = &mut self.acme {
+            acme.end();
+        }
         for process in &self.processes {
             process.drain(&self.scoreboard);
         }
@@ -446,6 +464,7 @@ impl Supervisor {
         if log_level != self.log_level {
             self.set_log_level(log_level);
         }
+        // What the authority gave is read when there is another one.
         if let (Some(keeper), Some(files)) = (&mut self.keeper, &self.loaded.config.tls) {
             keeper.reload_files(files.clone(), &self.scoreboard);
         }

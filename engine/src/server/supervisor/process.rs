@@ -22,7 +22,7 @@ use crate::server::scoreboard::{ExitReason, RoleState, Scoreboard};
 use crate::server::tls::Keeper;
 
 /// Variables that are no child's business: who listens where, and whom to tell.
-const SUPERVISORS_OWN: &[&str] = &[
+pub(super) const SUPERVISORS_OWN: &[&str] = &[
     LISTENERS_VARIABLE,
     "LISTEN_PID",
     "LISTEN_FDS",
@@ -389,7 +389,7 @@ impl Process {
     }
 }
 
-fn exit_reason(status: ExitStatus) -> ExitReason {
+pub(super) fn exit_reason(status: ExitStatus) -> ExitReason {
     match (status.signal(), status.code()) {
         (Some(signal), _) => ExitReason::Signal(signal),
         (None, code) => ExitReason::Code(code.unwrap_or(-1)),

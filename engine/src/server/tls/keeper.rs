@@ -11,7 +11,7 @@ use super::handed::{ChallengeAnswer, HandedCredentials};
 use super::pair::{CertificateFault, Pair};
 use crate::runtime::tls::TICKET_KEY_BYTES;
 use crate::server::config::TlsFiles;
-use crate::server::scoreboard::Scoreboard;
+use crate::server::scoreboard::{CertificateSource, Scoreboard};
 
 /// How often the files are looked at. Two looks that agree make a change: key and certificate are rarely replaced at once.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -22,7 +22,9 @@ const TICKET_KEYS: usize = 3;
 /// See the module.
 #[derive(Debug)]
 pub struct Keeper {
-    files: Option<TlsFiles>,
+    files: TlsFiles,
+    /// Who writes the files.
+    source: CertificateSource,
     pair: Pair,
     challenges: Vec<ChallengeAnswer>,
     ticket_keys: Vec<Vec<u8>>,
@@ -35,14 +37,11 @@ pub struct Keeper {
 }
 
 /// What changes when a file is replaced or written, of the key and of the certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileState([Option<(u64, u64, i64, i64)>; 2]);
 
 impl FileState {
-    fn of(files: Option<&TlsFiles>) -> Self {
-        let Some(files) = files else {
-            return Self::default();
-        };
+    fn of(files: &TlsFiles) -> Self {
         Self([&files.key, &files.certificate].map(|path| {
             // A link is followed: certbot replaces the link.
             let file = std::fs::metadata(path).ok()?;
@@ -52,44 +51,61 @@ impl FileState {
 }
 
 impl Keeper {
-    /// Begins with the pair of these files.
+    /// Begins with the pair of these files, which `source` writes.
     ///
     /// # Errors
     /// In words: what is wrong with the files, or that the system has no randomness.
     pub fn of_files(
         now: Instant,
         files: TlsFiles,
+        source: CertificateSource,
         scoreboard: &Scoreboard,
     ) -> Result<Self, String> {
-        let read = FileState::of(Some(&files));
+        let read = FileState::of(&files);
         let pair = Pair::read(&files, SystemTime::now()).map_err(|fault| fault.to_string())?;
-        let mut keeper = Self::of_pair(now, pair, scoreboard)?;
-        keeper.files = Some(files);
-        keeper.read = read;
-        keeper.seen = read;
+        let keeper = Self::new(now, pair, files, source, read)?;
+        keeper.note_installed(source, scoreboard);
         Ok(keeper)
     }
 
-    /// Begins with a pair that came from elsewhere.
+    /// Begins with a pair that the node made for itself, until `source` writes these files.
     ///
     /// # Errors
     /// In words: that the system has no randomness.
-    pub fn of_pair(now: Instant, pair: Pair, scoreboard: &Scoreboard) -> Result<Self, String> {
+    pub fn until_files(
+        now: Instant,
+        temporary: Pair,
+        files: TlsFiles,
+        source: CertificateSource,
+        scoreboard: &Scoreboard,
+    ) -> Result<Self, String> {
+        let read = FileState::of(&files);
+        let keeper = Self::new(now, temporary, files, source, read)?;
+        keeper.note_installed(CertificateSource::Temporary, scoreboard);
+        Ok(keeper)
+    }
+
+    fn new(
+        now: Instant,
+        pair: Pair,
+        files: TlsFiles,
+        source: CertificateSource,
+        read: FileState,
+    ) -> Result<Self, String> {
         let ticket_key = new_ticket_key()
             .map_err(|error| format!("cannot make a key for session tickets: {error}"))?;
-        let keeper = Self {
-            files: None,
+        Ok(Self {
+            files,
+            source,
             pair,
             challenges: Vec::new(),
             ticket_keys: vec![ticket_key],
             ticket_key_made_at: now,
             has_news: false,
             looked_at: now,
-            read: FileState::default(),
-            seen: FileState::default(),
-        };
-        keeper.note_installed(scoreboard);
-        Ok(keeper)
+            read,
+            seen: read,
+        })
     }
 
     /// What a child starts with.
@@ -123,7 +139,7 @@ impl Keeper {
         if now - self.ticket_key_made_at >= TICKET_KEY_LIFETIME {
             self.replace_ticket_key(now);
         }
-        let state = FileState::of(self.files.as_ref());
+        let state = FileState::of(&self.files);
         let is_settled = state == self.seen;
         self.seen = state;
         if is_settled && state != self.read {
@@ -133,30 +149,8 @@ impl Keeper {
 
     /// The operator named these files, and wants them read.
     pub fn reload_files(&mut self, files: TlsFiles, scoreboard: &Scoreboard) {
-        self.files = Some(files);
+        self.files = files;
         self.reload(scoreboard);
-    }
-
-    /// Puts another pair in force, for handshakes from now on.
-    ///
-    /// # Errors
-    /// What is wrong with it; the pair before stays in force.
-    pub fn install(
-        &mut self,
-        chain_pem: String,
-        key_pem: String,
-        scoreboard: &Scoreboard,
-    ) -> Result<(), CertificateFault> {
-        match Pair::check(chain_pem, key_pem, SystemTime::now()) {
-            Ok(pair) => {
-                self.replace_pair(pair, scoreboard);
-                Ok(())
-            }
-            Err(fault) => {
-                self.note_fault(&fault, scoreboard);
-                Err(fault)
-            }
-        }
     }
 
     /// From now on these answer an authority's challenges on every TLS port; none ends it.
@@ -166,12 +160,9 @@ impl Keeper {
     }
 
     fn reload(&mut self, scoreboard: &Scoreboard) {
-        let Some(files) = &self.files else {
-            return;
-        };
-        self.read = FileState::of(Some(files));
+        self.read = FileState::of(&self.files);
         self.seen = self.read;
-        match Pair::read(files, SystemTime::now()) {
+        match Pair::read(&self.files, SystemTime::now()) {
             Ok(pair) if pair == self.pair => {
                 scoreboard.tls().clear_fault();
                 tracing::info!("certificate read again: nothing changed");
@@ -184,7 +175,7 @@ impl Keeper {
     fn replace_pair(&mut self, pair: Pair, scoreboard: &Scoreboard) {
         self.pair = pair;
         self.has_news = true;
-        self.note_installed(scoreboard);
+        self.note_installed(self.source, scoreboard);
         tracing::info!(
             names = self.pair.names.join(", "),
             days_left = days_left(self.pair.not_after_unix_s),
@@ -192,13 +183,13 @@ impl Keeper {
         );
     }
 
-    fn note_installed(&self, scoreboard: &Scoreboard) {
+    fn note_installed(&self, source: CertificateSource, scoreboard: &Scoreboard) {
         let unix_s = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         scoreboard
             .tls()
-            .set_installed(unix_s, self.pair.not_after_unix_s);
+            .set_installed(unix_s, self.pair.not_after_unix_s, source);
     }
 
     fn note_fault(&self, fault: &CertificateFault, scoreboard: &Scoreboard) {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::runtime::tls::{CredentialFault, Credentials};
 use crate::server::config::TlsFiles;
@@ -23,6 +23,8 @@ pub struct Pair {
     pub chain_pem: String,
     /// The private key, not encrypted.
     pub key_pem: String,
+    /// From when on the certificate is valid, in seconds since 1970.
+    pub not_before_unix_s: u64,
     /// When the certificate expires, in seconds since 1970.
     pub not_after_unix_s: u64,
     /// Whom it is for.
@@ -144,10 +146,12 @@ impl Pair {
             });
         }
         let not_after_unix_s = u64::try_from(validity.not_after.timestamp()).unwrap_or_default();
+        let not_before_unix_s = u64::try_from(validity.not_before.timestamp()).unwrap_or_default();
         let names = names(&leaf);
         Ok(Self {
             chain_pem,
             key_pem,
+            not_before_unix_s,
             not_after_unix_s,
             names,
         })
@@ -169,7 +173,13 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
         return Vec::new();
     };
     let names = &extension.value.general_names;
-    names.iter().map(ToString::to_string).collect()
+    names
+        .iter()
+        .map(|name| match name {
+            GeneralName::DNSName(name) => (*name).to_owned(),
+            other => other.to_string(),
+        })
+        .collect()
 }
 
 fn read(path: &Path) -> Result<String, CertificateFault> {

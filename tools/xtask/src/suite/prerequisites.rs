@@ -39,6 +39,8 @@ const PROGRAMS: &[Program] = &[
     debian("nghttp", "nghttp2-client"),
     debian("h2load", "nghttp2-client"),
     debian("openssl", "openssl"),
+    debian("pebble", "pebble"),
+    debian("pebble-challtestsrv", "pebble"),
     debian("python3", "python3"),
     debian("ps", "procps"),
     debian("taskset", "util-linux"),

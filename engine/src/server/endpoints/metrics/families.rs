@@ -31,7 +31,8 @@ impl Collector for Snapshot {
             encoder,
         };
         page.node()?;
-        certificate::encode(self.scoreboard.tls(), &mut page.encoder)?;
+        let (tls, acme) = (self.scoreboard.tls(), self.scoreboard.acme());
+        certificate::encode(tls, acme, &mut page.encoder)?;
         page.loads()?;
         page.tests()?;
         page.ends()?;
@@ -428,6 +429,7 @@ mod tests {
     use protocol::message::report::Grade;
 
     use super::*;
+    use crate::server::scoreboard::CertificateSource;
 
     fn at(second: u64) -> Instant {
         Instant::from_micros(second * 1_000_000)
@@ -441,8 +443,11 @@ mod tests {
         board.set_process_state(0, RoleState::Healthy);
         let slot = &board.loops()[0];
         slot.beat(at(9));
-        board.tls().set_installed(5, 6);
+        board.tls().set_installed(5, 6, CertificateSource::Files);
         board.tls().set_failed("mismatch");
+        board.acme().set_used();
+        board.acme().set_begun(9);
+        board.acme().set_failed(8, "refused");
         slot.count_bytes(at(9), 5, 7);
         slot.count_closed(Closed::Finished);
         slot.count_test_ended(TestOutcome::Reported);
@@ -481,6 +486,13 @@ mod tests {
             "bufferbloatd_process_restarts_total{process=\"main\"} 0",
             "bufferbloatd_process_heartbeat_age_seconds{process=\"main\"} 1.0",
             "bufferbloatd_role_up{role=\"main\"} 1",
+            "bufferbloatd_tls_certificate_not_after_timestamp_seconds 6.0",
+            "bufferbloatd_tls_certificate_source{source=\"acme\"} 0",
+            "bufferbloatd_tls_certificate_source{source=\"files\"} 1",
+            "bufferbloatd_acme_failures_total 1",
+            "bufferbloatd_acme_failures_in_a_row 1",
+            "bufferbloatd_acme_last_failure_timestamp_seconds 8.0",
+            "bufferbloatd_acme_next_attempt_timestamp_seconds 9.0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
