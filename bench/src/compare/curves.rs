@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::bulk::Action;
+use super::bulk::{Action, Kind, Layer};
 use super::results::{Households, SideCost, Tail};
 use super::server::Server;
 use super::transfer;
@@ -76,7 +76,11 @@ pub(crate) fn households(
 /// # Errors
 /// As [`transfer::measure`].
 pub(crate) fn download(server: &Server, flows: usize, window: Duration) -> Result<SideCost> {
-    let sample = transfer::measure(server, Action::Download, flows, window)?;
+    let kind = Kind {
+        action: Action::Download,
+        layer: Layer::Plain,
+    };
+    let sample = transfer::measure(server, kind, flows, window)?;
     let rtt = Tail::of(sample.rtts_us).context("no probe was answered")?;
     Ok(SideCost {
         gbit_per_s: sample.gbit_per_s,

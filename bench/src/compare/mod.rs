@@ -2,6 +2,7 @@
 
 mod bulk;
 mod curves;
+mod http2;
 mod iperf3;
 mod nginx;
 mod openings;
@@ -12,6 +13,8 @@ mod programs;
 mod pulse;
 mod results;
 mod scenario;
+mod sealed;
+mod secure;
 mod server;
 mod start_of_load;
 mod table;
@@ -24,10 +27,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
+use self::bulk::Layer;
 use self::iperf3::Iperf3;
 use self::nginx::Nginx;
 use self::results::{Machine, Opening, Results, Side, Tail, Transfer};
 use self::scenario::{SCENARIOS, Scenario, What};
+use self::secure::Certificate;
 use self::server::Server;
 use crate::node::Node;
 
@@ -74,8 +79,11 @@ struct Run<'a> {
     is_quick: bool,
     program: &'a Path,
     node: Server,
+    /// Another one, which speaks TLS.
+    secure_node: Server,
     nginx: Option<Server>,
     iperf3: Option<Iperf3>,
+    certificate: Certificate,
 }
 
 /// Runs what was asked for.
@@ -122,10 +130,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn start(arguments: &Arguments) -> Result<Run<'_>> {
-    let node = Node::start(
-        &arguments.node,
-        &["--connections-max", "20000"].map(str::to_owned),
-    )?;
+    let plain = ["--connections-max", "20000"].map(str::to_owned);
+    let certificate = Certificate::make(&arguments.node)?;
+    let secure = [plain.to_vec(), certificate.node_arguments()].concat();
     Ok(Run {
         turns: if arguments.quick {
             2
@@ -139,9 +146,11 @@ fn start(arguments: &Arguments) -> Result<Run<'_>> {
         },
         is_quick: arguments.quick,
         program: &arguments.node,
-        node: Server::Node(node),
-        nginx: Nginx::start()?.map(Server::Nginx),
+        node: Server::Node(Node::start(&arguments.node, &plain)?),
+        secure_node: Server::Node(Node::start(&arguments.node, &secure)?),
+        nginx: Nginx::start(&certificate)?.map(Server::Nginx),
         iperf3: Iperf3::start()?,
+        certificate,
     })
 }
 
@@ -194,8 +203,12 @@ impl Run<'_> {
 
     /// The servers in turns: A B C A B C.
     fn transfer(&self, scenario: &Scenario) -> Result<Transfer> {
-        let What::Transfer { action, flows } = scenario.what else {
+        let What::Transfer { kind, flows } = scenario.what else {
             anyhow::bail!("no transfer");
+        };
+        let our = match kind.layer {
+            Layer::Plain => &self.node,
+            Layer::Tls | Layer::Http2 { .. } => &self.secure_node,
         };
         let mut node = Side::default();
         let mut nginx = self.nginx.as_ref().map(|server| (server, Side::default()));
@@ -205,14 +218,14 @@ impl Run<'_> {
         let mut iperf3 = iperf3.map(|server| (server, Side::default()));
         let (mut node_rtts, mut nginx_rtts) = (Vec::new(), Vec::new());
         for _ in 0..self.turns {
-            let sample = transfer::measure(&self.node, action, flows, self.window)?;
+            let sample = transfer::measure(our, kind, flows, self.window)?;
             node.push(sample, &mut node_rtts);
             if let Some((server, side)) = &mut nginx {
-                let sample = transfer::measure(server, action, flows, self.window)?;
+                let sample = transfer::measure(server, kind, flows, self.window)?;
                 side.push(sample, &mut nginx_rtts);
             }
             if let Some((server, side)) = &mut iperf3 {
-                let sample = server.measure(action.is_upload(), flows, self.window)?;
+                let sample = server.measure(kind.action.is_upload(), flows, self.window)?;
                 side.push(sample, &mut Vec::new());
             }
         }
@@ -224,7 +237,7 @@ impl Run<'_> {
         Ok(Transfer {
             what: scenario.title.to_owned(),
             flows,
-            is_upload: action.is_upload(),
+            is_upload: kind.action.is_upload(),
             node,
             nginx,
             iperf3: iperf3.map(|(_, side)| side),
@@ -266,14 +279,24 @@ impl Run<'_> {
         } else {
             IDLE_CONNECTIONS
         };
-        // A node that has served nothing yet.
-        let arguments = ["--connections-max", "20000"].map(str::to_owned);
-        let fresh = Server::Node(Node::start(self.program, &arguments)?);
-        std::thread::sleep(SETTLE);
-        let nginx = self.nginx.as_ref().map(|server| ("nginx", server));
-        for (name, server) in std::iter::once(("node", &fresh)).chain(nginx) {
-            let idle = openings::idle(server, connections)?;
-            results.idle.insert(name.to_owned(), idle);
+        // Nodes that have served nothing yet.
+        let plain = ["--connections-max", "20000"].map(str::to_owned);
+        let secure = [plain.to_vec(), self.certificate.node_arguments()].concat();
+        for (name, arguments, is_secure) in
+            [("", plain.as_slice(), false), (", TLS", &secure, true)]
+        {
+            let fresh = Server::Node(Node::start(self.program, arguments)?);
+            std::thread::sleep(SETTLE);
+            let nginx = self.nginx.as_ref().map(|server| ("nginx", server));
+            for (server_name, server) in std::iter::once(("node", &fresh)).chain(nginx) {
+                let connector = if is_secure {
+                    Some(secure::connector(secure::HTTP1)?)
+                } else {
+                    None
+                };
+                let idle = openings::idle(server, connector, connections)?;
+                results.idle.insert(format!("{server_name}{name}"), idle);
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::sys::clock;
+use engine::runtime::tls::Connector;
 use protocol::connection::{BodySink, CloseReason, Event, MessageKind, RequestBody};
 use protocol::http1::{Method, RequestHead};
 use protocol::message::probe::{Echo, Probe};
@@ -43,6 +44,8 @@ pub(crate) struct Answered {
 #[derive(Debug)]
 pub(crate) struct Pulse {
     question: Question,
+    /// `None` speaks plain.
+    connector: Option<Connector>,
     to_open: usize,
     answers: Vec<Answered>,
     lost: usize,
@@ -71,9 +74,15 @@ pub(crate) struct Line {
 }
 
 impl Pulse {
-    pub(crate) fn new(question: Question, stop: Arc<AtomicBool>, told: Sender<Pulses>) -> Self {
+    pub(crate) fn new(
+        question: Question,
+        connector: Option<Connector>,
+        stop: Arc<AtomicBool>,
+        told: Sender<Pulses>,
+    ) -> Self {
         Self {
             question,
+            connector,
             to_open: LINES,
             answers: Vec::with_capacity(16 * 1024),
             lost: 0,
@@ -131,6 +140,10 @@ impl Application for Pulse {
                 free_at: None,
             },
         })
+    }
+
+    fn connector(&self, _: &Line) -> Option<&Connector> {
+        self.connector.as_ref()
     }
 
     fn handle_connected(&mut self, context: &mut Context<'_>, line: &mut Line) {
