@@ -16,6 +16,9 @@ use crate::run::Load;
 /// A whole period of the slowest pattern, over which starts are spread.
 const SPREAD: Duration = Duration::from_secs(5);
 
+/// A session may last so much longer than its traffic.
+const SESSION_MARGIN: Duration = Duration::from_secs(60);
+
 /// So many households for a while.
 ///
 /// # Errors
@@ -33,7 +36,10 @@ pub(crate) fn households(
         "--tests-per-address-max",
         "1024",
     ];
-    let arguments: Vec<String> = arguments.map(str::to_owned).into();
+    let mut arguments: Vec<String> = arguments.map(str::to_owned).into();
+    // Its opening and its end are in a session's time too.
+    let session_max_s = (duration + SESSION_MARGIN).as_secs();
+    arguments.extend(["--session-max-s".to_owned(), session_max_s.to_string()]);
     let node = Node::start(program, &arguments)?;
     let load = Load {
         households,

@@ -37,13 +37,18 @@ use self::server::Server;
 use crate::node::Node;
 
 /// A run of flows is measured for this long, after its warm-up.
-const WINDOW: Duration = Duration::from_millis(1_500);
+const WINDOW: Duration = Duration::from_secs(1);
 const QUICK_WINDOW: Duration = Duration::from_millis(600);
 /// After its start a node's memory settles.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Households at which the curve is taken.
 const HOUSEHOLDS: [usize; 4] = [1, 30, 100, 300];
 const QUICK_HOUSEHOLDS: [usize; 2] = [1, 10];
+const HOUSEHOLDS_DURATION: Duration = Duration::from_secs(15);
+const QUICK_HOUSEHOLDS_DURATION: Duration = Duration::from_secs(5);
+/// With `--long`, of the promised number of households.
+const LONG_HOUSEHOLDS: usize = 100;
+const LONG_DURATION: Duration = Duration::from_secs(300);
 const FLOWS: [usize; 5] = [1, 4, 16, 64, 256];
 const LOOPS: [usize; 3] = [1, 2, 4];
 const IDLE_CONNECTIONS: usize = 10_000;
@@ -58,6 +63,9 @@ pub(crate) struct Arguments {
     /// Fewer and shorter turns: to see that everything works, not to publish.
     #[arg(long)]
     quick: bool,
+    /// 100 households for five minutes, not for a quarter of one.
+    #[arg(long, conflicts_with = "quick")]
+    long: bool,
     /// Print the scenarios and run nothing.
     #[arg(long)]
     list: bool,
@@ -77,6 +85,7 @@ struct Run<'a> {
     turns: usize,
     window: Duration,
     is_quick: bool,
+    is_long: bool,
     program: &'a Path,
     node: Server,
     /// Another one, which speaks TLS.
@@ -112,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     results.peers = [("nginx", "-v"), ("iperf3", "--version")]
         .map(|(name, flag)| (name.to_owned(), programs::version(name, flag)))
         .into();
-    // It has no package here that this bench could have been tried with.
+    // Debian has no package of it that this bench could have been tried with: it is only looked for.
     let librespeed = ["librespeed-rs", "speedtest-go", "librespeed"];
     let librespeed = librespeed
         .iter()
@@ -123,10 +132,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         run.scenario(scenario, &mut results)
             .with_context(|| scenario.name.to_owned())?;
         results.save(&path)?;
+        // Whoever interrupts it keeps what there is.
+        page::write(&arguments.folder, &results)?;
     }
     drop(run);
     print!("{}", table::of(&results));
-    page::write(&arguments.folder, &results)
+    Ok(())
 }
 
 fn start(arguments: &Arguments) -> Result<Run<'_>> {
@@ -145,6 +156,7 @@ fn start(arguments: &Arguments) -> Result<Run<'_>> {
             WINDOW
         },
         is_quick: arguments.quick,
+        is_long: arguments.long,
         program: &arguments.node,
         node: Server::Node(Node::start(&arguments.node, &plain)?),
         secure_node: Server::Node(Node::start(&arguments.node, &secure)?),
@@ -172,13 +184,17 @@ impl Run<'_> {
                 results.start_of_load = Some(start_of_load::measure(node.main, tests)?);
             }
             What::Households => {
-                let (counts, duration): (&[usize], u64) = if self.is_quick {
-                    (&QUICK_HOUSEHOLDS, 5)
+                let (counts, usual): (&[usize], Duration) = if self.is_quick {
+                    (&QUICK_HOUSEHOLDS, QUICK_HOUSEHOLDS_DURATION)
                 } else {
-                    (&HOUSEHOLDS, 20)
+                    (&HOUSEHOLDS, HOUSEHOLDS_DURATION)
                 };
                 for &count in counts {
-                    let duration = Duration::from_secs(duration);
+                    let duration = if self.is_long && count == LONG_HOUSEHOLDS {
+                        LONG_DURATION
+                    } else {
+                        usual
+                    };
                     let households = curves::households(self.program, count, duration)?;
                     results.households.insert(count, households);
                 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::sys::clock;
 use engine::runtime::tls::Connector;
-use protocol::connection::{BodySink, CloseReason, Event, MessageKind, RequestBody};
+use protocol::connection::{BinarySink, BodySink, CloseReason, Event, MessageKind, RequestBody};
 use protocol::http1::{Method, RequestHead};
 use protocol::message::probe::{Echo, Probe};
 use protocol::time::Instant;
@@ -149,7 +149,8 @@ impl Application for Pulse {
     fn handle_connected(&mut self, context: &mut Context<'_>, line: &mut Line) {
         match &self.question {
             Question::Probe { peer } => {
-                if client::open_websocket(context, "/ws/ping", *peer).is_err() {
+                if client::open_websocket(context, "/ws/ping", *peer, BinarySink::Deliver).is_err()
+                {
                     context.abort();
                 }
             }
