@@ -89,10 +89,10 @@ impl Running {
         }
         let loops = shares.len();
         for share in shares {
-            load::spawn_users("players", Players::new(plan, share, told.clone())?)?;
+            load::spawn("players", Players::new(plan, share, told.clone())?)?;
         }
         let (told, probes) = channel();
-        load::spawn_users("probes", Probes::new(plan, load.households, told))?;
+        load::spawn("probes", Probes::new(plan, load.households, told))?;
         Ok(Self {
             plan,
             profiles,

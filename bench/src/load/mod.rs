@@ -9,14 +9,11 @@ pub(crate) mod player;
 pub(crate) mod players;
 pub(crate) mod probes;
 
-use std::io;
 use std::net::SocketAddr;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::runtime::application::Application;
 use engine::runtime::event_loop::EventLoop;
-use engine::runtime::sys::process::set_thread_nice;
 use protocol::time::Instant;
 
 /// What all loops of a run share.
@@ -36,28 +33,8 @@ pub(crate) struct Plan {
     pub(crate) reconnects: bool,
 }
 
-/// Users are elsewhere and don't wait for the node's processor: their loops go first, where the system allows it.
-const USERS_NICE: i8 = -10;
-
-/// [`spawn`] for users.
-pub(crate) fn spawn_users<A>(name: &str, application: A) -> io::Result<JoinHandle<()>>
-where
-    A: Application + Send + 'static,
-    A::Session: Send,
-{
-    spawn_at(name, Some(USERS_NICE), application)
-}
-
 /// Runs an application on a loop in a thread of its own until it drains; it hands out its records by itself.
-pub(crate) fn spawn<A>(name: &str, application: A) -> io::Result<JoinHandle<()>>
-where
-    A: Application + Send + 'static,
-    A::Session: Send,
-{
-    spawn_at(name, None, application)
-}
-
-fn spawn_at<A>(name: &str, nice: Option<i8>, application: A) -> io::Result<JoinHandle<()>>
+pub(crate) fn spawn<A>(name: &str, application: A) -> std::io::Result<std::thread::JoinHandle<()>>
 where
     A: Application + Send + 'static,
     A::Session: Send,
@@ -65,10 +42,6 @@ where
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
-            if let Some(nice) = nice {
-                // Without the right to it the loop is as late as the report of the bench itself says.
-                let _ = set_thread_nice(nice);
-            }
             let run = EventLoop::new(application, Vec::new(), None)
                 .and_then(|mut event_loop| event_loop.run());
             if let Err(error) = run {
