@@ -220,6 +220,11 @@ pub enum BinarySink {
     Deliver,
     /// Their payload is counted and never looked at. Text is delivered all the same.
     Discard,
+    /// Each becomes an [`Event::Message`] of its first so many bytes; the rest is counted and never looked at.
+    Head {
+        /// How many.
+        bytes: usize,
+    },
 }
 
 /// How to open a WebSocket.

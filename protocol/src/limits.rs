@@ -49,6 +49,8 @@ pub const HTTP_INTERIM_RESPONSES_MAX: u32 = 8;
 pub const TRANSMIT_PIECE_BYTES: usize = 64 * 1024;
 /// A payload remainder below this is read as bytes rather than discarded by a call of its own.
 pub const DISCARD_BYTES_MIN: u64 = 16 * 1024;
+/// The same of messages whose heads are delivered, which would be copied twice more if they were read.
+pub const DISCARD_BEHIND_HEAD_BYTES_MIN: u64 = 4 * 1024;
 /// Heap that a quiet connection may keep in each of its buffers, in bytes; there are at most three.
 pub const IDLE_BUFFER_BYTES_MAX: usize = 256;
 /// A connection on which nothing happened for this long gives its larger buffers back.

@@ -389,6 +389,52 @@ fn between_long_frames_only_a_header_is_read() {
 }
 
 #[test]
+fn of_a_message_whose_head_is_wanted_the_rest_is_thrown_away() {
+    let mut peer = server(BinarySink::Head { bytes: 16 });
+    let message_of = |length: usize| {
+        let payload: Vec<u8> = (0..length).map(|n| n as u8).collect();
+        frame(FIN | BINARY, &payload)
+    };
+    // A header of 8 bytes, of the head 6, then the rest of it.
+    let long = message_of(15_000);
+    peer.input(NOW, &long[..14]);
+    assert_eq!(peer.connection.receive(), Receive::Header { most: 10 });
+    peer.input(NOW, &long[14..24]);
+    let rest = Receive::Discard { remaining: 14_984 };
+    assert_eq!(peer.connection.receive(), rest);
+    assert_eq!(peer.drain(), []);
+    peer.connection.handle_discarded(NOW, 14_984);
+    let head: Vec<u8> = (0..16).collect();
+    assert_eq!(message(&mut peer), (MessageKind::Binary, head.clone()));
+    assert_eq!(peer.connection.received_payload_bytes(), 15_000);
+    assert_eq!(peer.connection.receive(), Receive::Header { most: 14 + 16 });
+    // Read as one piece it is the same, and what is shorter than a head is whole.
+    let both = [message_of(4_500), message_of(3)].concat();
+    peer.connection.handle_input(NOW, &both);
+    assert_eq!(message(&mut peer), (MessageKind::Binary, head));
+    assert_eq!(message(&mut peer), (MessageKind::Binary, vec![0, 1, 2]));
+    assert_eq!(peer.connection.receive(), Receive::Bytes);
+    assert_eq!(peer.connection.received_payload_bytes(), 19_503);
+}
+
+#[test]
+fn a_head_is_put_together_from_fragments() {
+    let mut peer = server(BinarySink::Head { bytes: 4 });
+    let input = [
+        frame(BINARY, b"ab"),
+        frame(0, b"cdef"),
+        frame(FIN, b"ghi"),
+        frame(FIN | TEXT, b"longer than a head"),
+    ]
+    .concat();
+    peer.connection.handle_input(NOW, &input);
+    assert_eq!(message(&mut peer), (MessageKind::Binary, b"abcd".to_vec()));
+    let text = b"longer than a head".to_vec();
+    assert_eq!(message(&mut peer), (MessageKind::Text, text));
+    assert_eq!(peer.connection.received_payload_bytes(), 9);
+}
+
+#[test]
 fn discarded_messages_are_counted_to_the_byte_and_never_kept() {
     let mut peer = server(BinarySink::Discard);
     peer.input(NOW, &header(BINARY, true, 100_000));

@@ -1,5 +1,6 @@
-//! Bulk flows as fast as they go: a client loop that receives by discarding and sends by `sendfile`, so that it is not the
-//! limit. Every server gets the same client.
+//! Bulk flows as fast as they go: a client loop that receives by discarding and sends by `sendfile`, or in TLS sends records
+//! that it seals on the way, so that it is not the limit. Every server gets the same client. Downloads in TLS have one of
+//! their own (`sealed`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
+use engine::runtime::tls::Connector;
 use protocol::connection::{BinarySink, BodySink, CloseReason, Event, RequestBody, WrongState};
 use protocol::http1::{Method, RequestHead};
 use protocol::time::Instant;
@@ -38,6 +40,25 @@ impl Action {
     }
 }
 
+/// What the action is done over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layer {
+    Plain,
+    /// HTTP/1.1 or a WebSocket in TLS 1.3.
+    Tls,
+    /// HTTP/2 in TLS 1.3, so many streams at a time on each connection.
+    Http2 {
+        streams: usize,
+    },
+}
+
+/// A kind of flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub(crate) action: Action,
+    pub(crate) layer: Layer,
+}
+
 /// Where the flows of one loop go.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
@@ -45,6 +66,10 @@ pub(crate) struct Route {
     pub(crate) action: Action,
     /// Path and query.
     pub(crate) target: String,
+    /// Length of what a GET of it brings; `None` where it does not end.
+    pub(crate) body_bytes: Option<u64>,
+    /// With what a TLS handshake is made; `None` speaks plain.
+    pub(crate) connector: Option<Connector>,
 }
 
 /// What a loop has moved by a moment.
@@ -122,6 +147,10 @@ impl Application for Bulk {
             local: None,
             session: (),
         })
+    }
+
+    fn connector(&self, (): &()) -> Option<&Connector> {
+        self.route.connector.as_ref()
     }
 
     fn handle_connected(&mut self, context: &mut Context<'_>, (): &mut ()) {

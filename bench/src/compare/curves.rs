@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::bulk::Action;
+use super::bulk::{Action, Kind, Layer};
 use super::results::{Households, SideCost, Tail};
 use super::server::Server;
 use super::transfer;
@@ -15,6 +15,9 @@ use crate::run::Load;
 
 /// A whole period of the slowest pattern, over which starts are spread.
 const SPREAD: Duration = Duration::from_secs(5);
+
+/// A session may last so much longer than its traffic.
+const SESSION_MARGIN: Duration = Duration::from_secs(60);
 
 /// So many households for a while.
 ///
@@ -33,7 +36,10 @@ pub(crate) fn households(
         "--tests-per-address-max",
         "1024",
     ];
-    let arguments: Vec<String> = arguments.map(str::to_owned).into();
+    let mut arguments: Vec<String> = arguments.map(str::to_owned).into();
+    // Its opening and its end are in a session's time too.
+    let session_max_s = (duration + SESSION_MARGIN).as_secs();
+    arguments.extend(["--session-max-s".to_owned(), session_max_s.to_string()]);
     let node = Node::start(program, &arguments)?;
     let load = Load {
         households,
@@ -76,7 +82,11 @@ pub(crate) fn households(
 /// # Errors
 /// As [`transfer::measure`].
 pub(crate) fn download(server: &Server, flows: usize, window: Duration) -> Result<SideCost> {
-    let sample = transfer::measure(server, Action::Download, flows, window)?;
+    let kind = Kind {
+        action: Action::Download,
+        layer: Layer::Plain,
+    };
+    let sample = transfer::measure(server, kind, flows, window)?;
     let rtt = Tail::of(sample.rtts_us).context("no probe was answered")?;
     Ok(SideCost {
         gbit_per_s: sample.gbit_per_s,

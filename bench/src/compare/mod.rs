@@ -2,6 +2,7 @@
 
 mod bulk;
 mod curves;
+mod http2;
 mod iperf3;
 mod nginx;
 mod openings;
@@ -12,6 +13,8 @@ mod programs;
 mod pulse;
 mod results;
 mod scenario;
+mod sealed;
+mod secure;
 mod server;
 mod start_of_load;
 mod table;
@@ -24,21 +27,28 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
+use self::bulk::Layer;
 use self::iperf3::Iperf3;
 use self::nginx::Nginx;
 use self::results::{Machine, Opening, Results, Side, Tail, Transfer};
 use self::scenario::{SCENARIOS, Scenario, What};
+use self::secure::Certificate;
 use self::server::Server;
 use crate::node::Node;
 
 /// A run of flows is measured for this long, after its warm-up.
-const WINDOW: Duration = Duration::from_millis(1_500);
+const WINDOW: Duration = Duration::from_secs(1);
 const QUICK_WINDOW: Duration = Duration::from_millis(600);
 /// After its start a node's memory settles.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Households at which the curve is taken.
 const HOUSEHOLDS: [usize; 4] = [1, 30, 100, 300];
 const QUICK_HOUSEHOLDS: [usize; 2] = [1, 10];
+const HOUSEHOLDS_DURATION: Duration = Duration::from_secs(15);
+const QUICK_HOUSEHOLDS_DURATION: Duration = Duration::from_secs(5);
+/// With `--long`, of the promised number of households.
+const LONG_HOUSEHOLDS: usize = 100;
+const LONG_DURATION: Duration = Duration::from_secs(300);
 const FLOWS: [usize; 5] = [1, 4, 16, 64, 256];
 const LOOPS: [usize; 3] = [1, 2, 4];
 const IDLE_CONNECTIONS: usize = 10_000;
@@ -53,6 +63,9 @@ pub(crate) struct Arguments {
     /// Fewer and shorter turns: to see that everything works, not to publish.
     #[arg(long)]
     quick: bool,
+    /// 100 households for five minutes, not for a quarter of one.
+    #[arg(long, conflicts_with = "quick")]
+    long: bool,
     /// Print the scenarios and run nothing.
     #[arg(long)]
     list: bool,
@@ -72,10 +85,14 @@ struct Run<'a> {
     turns: usize,
     window: Duration,
     is_quick: bool,
+    is_long: bool,
     program: &'a Path,
     node: Server,
+    /// Another one, which speaks TLS.
+    secure_node: Server,
     nginx: Option<Server>,
     iperf3: Option<Iperf3>,
+    certificate: Certificate,
 }
 
 /// Runs what was asked for.
@@ -104,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     results.peers = [("nginx", "-v"), ("iperf3", "--version")]
         .map(|(name, flag)| (name.to_owned(), programs::version(name, flag)))
         .into();
-    // It has no package here that this bench could have been tried with.
+    // Debian has no package of it that this bench could have been tried with: it is only looked for.
     let librespeed = ["librespeed-rs", "speedtest-go", "librespeed"];
     let librespeed = librespeed
         .iter()
@@ -115,17 +132,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         run.scenario(scenario, &mut results)
             .with_context(|| scenario.name.to_owned())?;
         results.save(&path)?;
+        // Whoever interrupts it keeps what there is.
+        page::write(&arguments.folder, &results)?;
     }
     drop(run);
     print!("{}", table::of(&results));
-    page::write(&arguments.folder, &results)
+    Ok(())
 }
 
 fn start(arguments: &Arguments) -> Result<Run<'_>> {
-    let node = Node::start(
-        &arguments.node,
-        &["--connections-max", "20000"].map(str::to_owned),
-    )?;
+    let plain = ["--connections-max", "20000"].map(str::to_owned);
+    let certificate = Certificate::make(&arguments.node)?;
+    let secure = [plain.to_vec(), certificate.node_arguments()].concat();
     Ok(Run {
         turns: if arguments.quick {
             2
@@ -138,10 +156,13 @@ fn start(arguments: &Arguments) -> Result<Run<'_>> {
             WINDOW
         },
         is_quick: arguments.quick,
+        is_long: arguments.long,
         program: &arguments.node,
-        node: Server::Node(node),
-        nginx: Nginx::start()?.map(Server::Nginx),
+        node: Server::Node(Node::start(&arguments.node, &plain)?),
+        secure_node: Server::Node(Node::start(&arguments.node, &secure)?),
+        nginx: Nginx::start(&certificate)?.map(Server::Nginx),
         iperf3: Iperf3::start()?,
+        certificate,
     })
 }
 
@@ -163,13 +184,17 @@ impl Run<'_> {
                 results.start_of_load = Some(start_of_load::measure(node.main, tests)?);
             }
             What::Households => {
-                let (counts, duration): (&[usize], u64) = if self.is_quick {
-                    (&QUICK_HOUSEHOLDS, 5)
+                let (counts, usual): (&[usize], Duration) = if self.is_quick {
+                    (&QUICK_HOUSEHOLDS, QUICK_HOUSEHOLDS_DURATION)
                 } else {
-                    (&HOUSEHOLDS, 20)
+                    (&HOUSEHOLDS, HOUSEHOLDS_DURATION)
                 };
                 for &count in counts {
-                    let duration = Duration::from_secs(duration);
+                    let duration = if self.is_long && count == LONG_HOUSEHOLDS {
+                        LONG_DURATION
+                    } else {
+                        usual
+                    };
                     let households = curves::households(self.program, count, duration)?;
                     results.households.insert(count, households);
                 }
@@ -194,8 +219,12 @@ impl Run<'_> {
 
     /// The servers in turns: A B C A B C.
     fn transfer(&self, scenario: &Scenario) -> Result<Transfer> {
-        let What::Transfer { action, flows } = scenario.what else {
+        let What::Transfer { kind, flows } = scenario.what else {
             anyhow::bail!("no transfer");
+        };
+        let our = match kind.layer {
+            Layer::Plain => &self.node,
+            Layer::Tls | Layer::Http2 { .. } => &self.secure_node,
         };
         let mut node = Side::default();
         let mut nginx = self.nginx.as_ref().map(|server| (server, Side::default()));
@@ -205,14 +234,14 @@ impl Run<'_> {
         let mut iperf3 = iperf3.map(|server| (server, Side::default()));
         let (mut node_rtts, mut nginx_rtts) = (Vec::new(), Vec::new());
         for _ in 0..self.turns {
-            let sample = transfer::measure(&self.node, action, flows, self.window)?;
+            let sample = transfer::measure(our, kind, flows, self.window)?;
             node.push(sample, &mut node_rtts);
             if let Some((server, side)) = &mut nginx {
-                let sample = transfer::measure(server, action, flows, self.window)?;
+                let sample = transfer::measure(server, kind, flows, self.window)?;
                 side.push(sample, &mut nginx_rtts);
             }
             if let Some((server, side)) = &mut iperf3 {
-                let sample = server.measure(action.is_upload(), flows, self.window)?;
+                let sample = server.measure(kind.action.is_upload(), flows, self.window)?;
                 side.push(sample, &mut Vec::new());
             }
         }
@@ -224,7 +253,7 @@ impl Run<'_> {
         Ok(Transfer {
             what: scenario.title.to_owned(),
             flows,
-            is_upload: action.is_upload(),
+            is_upload: kind.action.is_upload(),
             node,
             nginx,
             iperf3: iperf3.map(|(_, side)| side),
@@ -266,14 +295,24 @@ impl Run<'_> {
         } else {
             IDLE_CONNECTIONS
         };
-        // A node that has served nothing yet.
-        let arguments = ["--connections-max", "20000"].map(str::to_owned);
-        let fresh = Server::Node(Node::start(self.program, &arguments)?);
-        std::thread::sleep(SETTLE);
-        let nginx = self.nginx.as_ref().map(|server| ("nginx", server));
-        for (name, server) in std::iter::once(("node", &fresh)).chain(nginx) {
-            let idle = openings::idle(server, connections)?;
-            results.idle.insert(name.to_owned(), idle);
+        // Nodes that have served nothing yet.
+        let plain = ["--connections-max", "20000"].map(str::to_owned);
+        let secure = [plain.to_vec(), self.certificate.node_arguments()].concat();
+        for (name, arguments, is_secure) in
+            [("", plain.as_slice(), false), (", TLS", &secure, true)]
+        {
+            let fresh = Server::Node(Node::start(self.program, arguments)?);
+            std::thread::sleep(SETTLE);
+            let nginx = self.nginx.as_ref().map(|server| ("nginx", server));
+            for (server_name, server) in std::iter::once(("node", &fresh)).chain(nginx) {
+                let connector = if is_secure {
+                    Some(secure::connector(secure::HTTP1)?)
+                } else {
+                    None
+                };
+                let idle = openings::idle(server, connector, connections)?;
+                results.idle.insert(format!("{server_name}{name}"), idle);
+            }
         }
         Ok(())
     }

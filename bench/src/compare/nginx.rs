@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use engine::runtime::sys::process::send_signal;
 
 use super::programs;
+use super::secure::Certificate;
 
 /// Large enough that requests are few, small enough to stay in memory.
 const PAYLOAD_BYTES: usize = 256 << 20;
@@ -22,6 +23,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Nginx {
     pub(crate) address: SocketAddr,
+    /// Of HTTP/1.1 and HTTP/2 in TLS.
+    pub(crate) secure_address: SocketAddr,
     child: Child,
     folder: PathBuf,
 }
@@ -29,21 +32,26 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Where the large file is.
     pub(crate) const PAYLOAD_TARGET: &str = "/payload";
+    /// How long it is.
+    pub(crate) const PAYLOAD_BYTES: u64 = PAYLOAD_BYTES as u64;
 
     /// Starts the nginx that `PATH` leads to; `None` where there is none.
     ///
     /// # Errors
     /// When it is there and does not start.
-    pub(crate) fn start() -> Result<Option<Self>> {
+    pub(crate) fn start(certificate: &Certificate) -> Result<Option<Self>> {
         let Some(program) = programs::find("nginx") else {
             return Ok(None);
         };
         let folder = std::env::temp_dir().join(format!("bench-nginx-{}", std::process::id()));
         fs::create_dir_all(folder.join("files"))?;
         write_payload(&folder.join("files").join("payload"))?;
-        let port = programs::free_port()?;
+        let (port, secure_port) = (programs::free_port()?, programs::free_port()?);
         let configuration = folder.join("nginx.conf");
-        fs::write(&configuration, configuration_text(&folder, port))?;
+        fs::write(
+            &configuration,
+            configuration_text(&folder, port, secure_port, certificate),
+        )?;
         let log = fs::File::create(folder.join("nginx.log"))?;
         let child = Command::new(&program)
             .arg("-p")
@@ -57,6 +65,7 @@ impl Nginx {
             .with_context(|| program.display().to_string())?;
         let mut nginx = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            secure_address: SocketAddr::from((Ipv4Addr::LOCALHOST, secure_port)),
             child,
             folder,
         };
@@ -98,9 +107,17 @@ impl Drop for Nginx {
     }
 }
 
-/// `lingering_time` is how long nginx reads a body that it throws away; no run may end by it.
-fn configuration_text(folder: &Path, port: u16) -> String {
+/// `lingering_time` is how long nginx reads a body that it throws away; no run may end by it. Records of TLS are as long as
+/// they may be (`ssl_buffer_size`, nginx's default too), and so are HTTP/2's frames (`http2_chunk_size`, 8 KiB by default).
+fn configuration_text(
+    folder: &Path,
+    port: u16,
+    secure_port: u16,
+    certificate: &Certificate,
+) -> String {
     let folder = folder.display();
+    let chain = certificate.chain().display().to_string();
+    let key = certificate.key().display().to_string();
     format!(
         "daemon off; pid {folder}/nginx.pid; error_log stderr crit;\n\
          worker_processes auto; worker_cpu_affinity auto; worker_rlimit_nofile 30000;\n\
@@ -115,6 +132,10 @@ fn configuration_text(folder: &Path, port: u16) -> String {
            uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n\
            server {{\n\
              listen 127.0.0.1:{port} reuseport backlog=4096; root {folder}/files;\n\
+             listen 127.0.0.1:{secure_port} ssl http2 reuseport backlog=4096;\n\
+             ssl_certificate {chain}; ssl_certificate_key {key};\n\
+             ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;\n\
+             ssl_buffer_size 16k; http2_chunk_size 16k; \n\
              location = /upload {{ return 200; }}\n\
              location = /ping {{ return 200 pong; }}\n\
            }}\n\

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::sys::clock;
+use engine::runtime::tls::Connector;
 use protocol::connection::{BodySink, CloseReason, Event, RequestBody};
 use protocol::http1::{Method, RequestHead};
 use protocol::time::Instant;
@@ -42,6 +43,7 @@ enum Afterwards {
 struct Openings {
     peer: SocketAddr,
     target: &'static str,
+    connector: Option<Connector>,
     afterwards: Afterwards,
     opening: usize,
     standing: Arc<AtomicUsize>,
@@ -67,7 +69,7 @@ pub(crate) fn rate(server: &Server, window: Duration) -> Result<(f64, f64, Vec<f
     let stop = Arc::new(AtomicBool::new(false));
     let (told, heard) = channel();
     let standing = Arc::default();
-    let application = Openings::new(server, Afterwards::Next, &stop, told, &standing);
+    let application = Openings::new(server, None, Afterwards::Next, &stop, told, &standing);
     let before_s = tree.exact_cpu_s();
     let begun = clock::monotonic_now();
     let thread = load::spawn("openings", application)?;
@@ -85,11 +87,15 @@ pub(crate) fn rate(server: &Server, window: Duration) -> Result<(f64, f64, Vec<f
     Ok((count / elapsed_s, cpu_us / count, first_bytes_us))
 }
 
-/// Holds so many connections that have had one answer each, and measures what they take.
+/// Holds so many connections that have had one answer each, in TLS where there is a connector, and measures what they take.
 ///
 /// # Errors
 /// When they don't all come about.
-pub(crate) fn idle(server: &Server, connections: usize) -> Result<Idle> {
+pub(crate) fn idle(
+    server: &Server,
+    connector: Option<Connector>,
+    connections: usize,
+) -> Result<Idle> {
     let tree = ProcessTree::new(server.pid()?);
     let stop = Arc::new(AtomicBool::new(false));
     let (told, heard) = channel();
@@ -97,7 +103,7 @@ pub(crate) fn idle(server: &Server, connections: usize) -> Result<Idle> {
     let pss_kib_before = tree.pss_kib();
     let kernel_before_kib = kernel_kib();
     let stay = Afterwards::Stay { connections };
-    let application = Openings::new(server, stay, &stop, told, &standing);
+    let application = Openings::new(server, connector, stay, &stop, told, &standing);
     let thread = load::spawn("idle", application)?;
     let deadline = clock::monotonic_now() + OPEN_LIMIT;
     while standing.load(Ordering::Relaxed) < connections && clock::monotonic_now() < deadline {
@@ -140,15 +146,17 @@ pub(crate) fn tail(first_bytes_us: Vec<f64>) -> Result<Tail> {
 impl Openings {
     fn new(
         server: &Server,
+        connector: Option<Connector>,
         afterwards: Afterwards,
         stop: &Arc<AtomicBool>,
         told: Sender<(Vec<f64>, usize)>,
         standing: &Arc<AtomicUsize>,
     ) -> Self {
-        let (peer, target) = server.small_get();
+        let (peer, target) = server.small_get(connector.is_some());
         Self {
             peer,
             target,
+            connector,
             afterwards,
             opening: 0,
             standing: Arc::clone(standing),
@@ -186,6 +194,10 @@ impl Application for Openings {
                 is_answered: false,
             },
         })
+    }
+
+    fn connector(&self, _: &Visit) -> Option<&Connector> {
+        self.connector.as_ref()
     }
 
     fn handle_connected(&mut self, context: &mut Context<'_>, _: &mut Visit) {

@@ -41,13 +41,22 @@ fn compose(text: &mut String, results: &Results) -> std::fmt::Result {
          of both together. The servers take turns (A B C A B C); a figure is the median of its turns with p10–p90 in \
          brackets, a ratio is of turns that followed each other. CPU is that of the server's whole process tree. Every \
          server but iperf3 gets the same client, which receives by discarding in the kernel and sends by `sendfile`; \
-         iperf3 gets its own. nginx has a worker for each core, `sendfile`, no log, and throws uploads away itself. It \
-         speaks no WebSocket: WebSocket transfers stand beside its plain ones.\n",
+         iperf3 gets its own. nginx has a worker for each core, as the node has an event loop for each, `sendfile`, no log, \
+         and throws uploads away itself. It speaks no WebSocket: WebSocket transfers stand beside its plain ones.\n\n\
+         TLS is 1.3 with TLS_AES_128_GCM_SHA256, the only cipher that the client offers; it opens no record of a download, \
+         but discards them in the kernel, and seals each of an upload. nginx has `ssl_buffer_size 16k` (records as long as \
+         the node's) and `http2_chunk_size 16k`; it reads the file into its memory first, for `sendfile` can't encrypt \
+         without the kernel's TLS. HTTP/2 has wide windows, and flows are its connections. No upload by HTTP/2: an nginx \
+         that throws a body away resets its stream.\n",
         machine.cores, machine.processor, machine.memory_gib, machine.kernel
     )?;
     for (name, version) in &results.peers {
         match version {
             Some(version) => writeln!(text, "- {name}: {version}")?,
+            None if name == "LibreSpeed" => writeln!(
+                text,
+                "- {name}: **not installed here (Debian has no package of it), not compared**"
+            )?,
             None => writeln!(text, "- {name}: **not installed here, not compared**")?,
         }
     }
@@ -77,7 +86,10 @@ fn promises(text: &mut String, results: &Results) -> std::fmt::Result {
             target.what, target.limit
         )?;
     }
-    Ok(())
+    writeln!(
+        text,
+        "\nThat a loop's steady state takes nothing from the heap is a test, not a figure: `engine/tests/steady_state.rs`."
+    )
 }
 
 fn in_order(results: &Results) -> Vec<(&String, &Transfer)> {

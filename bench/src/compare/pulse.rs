@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::sys::clock;
-use protocol::connection::{BodySink, CloseReason, Event, MessageKind, RequestBody};
+use engine::runtime::tls::Connector;
+use protocol::connection::{BinarySink, BodySink, CloseReason, Event, MessageKind, RequestBody};
 use protocol::http1::{Method, RequestHead};
 use protocol::message::probe::{Echo, Probe};
 use protocol::time::Instant;
@@ -43,6 +44,8 @@ pub(crate) struct Answered {
 #[derive(Debug)]
 pub(crate) struct Pulse {
     question: Question,
+    /// `None` speaks plain.
+    connector: Option<Connector>,
     to_open: usize,
     answers: Vec<Answered>,
     lost: usize,
@@ -71,9 +74,15 @@ pub(crate) struct Line {
 }
 
 impl Pulse {
-    pub(crate) fn new(question: Question, stop: Arc<AtomicBool>, told: Sender<Pulses>) -> Self {
+    pub(crate) fn new(
+        question: Question,
+        connector: Option<Connector>,
+        stop: Arc<AtomicBool>,
+        told: Sender<Pulses>,
+    ) -> Self {
         Self {
             question,
+            connector,
             to_open: LINES,
             answers: Vec::with_capacity(16 * 1024),
             lost: 0,
@@ -133,10 +142,15 @@ impl Application for Pulse {
         })
     }
 
+    fn connector(&self, _: &Line) -> Option<&Connector> {
+        self.connector.as_ref()
+    }
+
     fn handle_connected(&mut self, context: &mut Context<'_>, line: &mut Line) {
         match &self.question {
             Question::Probe { peer } => {
-                if client::open_websocket(context, "/ws/ping", *peer).is_err() {
+                if client::open_websocket(context, "/ws/ping", *peer, BinarySink::Deliver).is_err()
+                {
                     context.abort();
                 }
             }

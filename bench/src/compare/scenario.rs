@@ -1,6 +1,6 @@
 //! What can be compared. A transport that the node gains is some more rows.
 
-use super::bulk::Action;
+use super::bulk::{Action, Kind, Layer};
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +16,10 @@ pub(crate) struct Scenario {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     /// So many flows, of the node and of each peer in turns.
-    Transfer { action: Action, flows: usize },
+    Transfer { kind: Kind, flows: usize },
     /// Connections opened as fast as they can be.
     Openings,
-    /// Connections that do nothing.
+    /// Connections that do nothing, plain ones and ones in TLS.
     IdleMemory,
     /// From a test's admission to its first byte.
     StartOfLoad,
@@ -37,7 +37,10 @@ impl Scenario {
         matches!(
             self.what,
             What::Transfer {
-                action: Action::Download | Action::Upload,
+                kind: Kind {
+                    action: Action::Download | Action::Upload,
+                    layer: Layer::Plain,
+                },
                 ..
             }
         )
@@ -50,11 +53,34 @@ const fn transfer(
     action: Action,
     flows: usize,
 ) -> Scenario {
-    Scenario {
-        name,
-        title,
-        what: What::Transfer { action, flows },
-    }
+    layered(name, title, action, Layer::Plain, flows)
+}
+
+const fn tls(name: &'static str, title: &'static str, action: Action, flows: usize) -> Scenario {
+    layered(name, title, action, Layer::Tls, flows)
+}
+
+/// By the number of connections, each with so many streams.
+const fn http2(
+    name: &'static str,
+    title: &'static str,
+    streams: usize,
+    connections: usize,
+) -> Scenario {
+    let layer = Layer::Http2 { streams };
+    layered(name, title, Action::Download, layer, connections)
+}
+
+const fn layered(
+    name: &'static str,
+    title: &'static str,
+    action: Action,
+    layer: Layer,
+    flows: usize,
+) -> Scenario {
+    let kind = Kind { action, layer };
+    let what = What::Transfer { kind, flows };
+    Scenario { name, title, what }
 }
 
 const fn other(name: &'static str, title: &'static str, what: What) -> Scenario {
@@ -93,6 +119,33 @@ pub(crate) const SCENARIOS: &[Scenario] = {
             "/ws/bulk-upload, frames of 64 KiB",
             WebSocketUpload,
             64,
+        ),
+        tls("tls-down-1", "TLS 1.3, GET /download", Download, 1),
+        tls("tls-down-4", "TLS 1.3, GET /download", Download, 4),
+        tls("tls-down-64", "TLS 1.3, GET /download", Download, 64),
+        tls("tls-up-1", "TLS 1.3, POST /upload", Upload, 1),
+        tls("tls-up-4", "TLS 1.3, POST /upload", Upload, 4),
+        tls("tls-up-64", "TLS 1.3, POST /upload", Upload, 64),
+        tls(
+            "wss-down-4",
+            "TLS 1.3, /ws/bulk-download",
+            WebSocketDownload,
+            4,
+        ),
+        tls(
+            "wss-up-4",
+            "TLS 1.3, /ws/bulk-upload, frames of 64 KiB",
+            WebSocketUpload,
+            4,
+        ),
+        http2("http2-down-1", "HTTP/2 over TLS 1.3, GET /download", 1, 1),
+        http2("http2-down-4", "HTTP/2 over TLS 1.3, GET /download", 1, 4),
+        http2("http2-down-64", "HTTP/2 over TLS 1.3, GET /download", 1, 64),
+        http2(
+            "http2-down-8-streams",
+            "HTTP/2 over TLS 1.3, GET /download, 8 streams of one connection",
+            8,
+            1,
         ),
         other(
             "openings",

@@ -14,6 +14,7 @@ pub(crate) struct Target {
 
 const IDLE_PSS_MIB_MAX: f64 = 40.0;
 const IDLE_CONNECTION_KIB_MAX: f64 = 4.0;
+const IDLE_TLS_CONNECTION_KIB_MAX: f64 = 24.0;
 const START_OF_LOAD_MS_MAX: f64 = 50.0;
 const PROBE_P99_RATIO_MAX: f64 = 0.25;
 const PROBE_P99_US_MAX: f64 = 2_000.0;
@@ -29,6 +30,9 @@ pub(crate) fn of(results: &Results) -> Vec<Target> {
         ("ws-down", 1.1),
         ("plain-up", 0.25),
         ("ws-up", 0.4),
+        ("tls-down", 0.75),
+        ("tls-up", 0.75),
+        ("http2-down", 0.8),
     ] {
         targets.extend(costs(results, prefix, limit));
     }
@@ -169,9 +173,16 @@ fn households(results: &Results) -> Vec<Target> {
 }
 
 fn memory(results: &Results) -> Vec<Target> {
-    let idle = results.idle.get("node");
-    let pss_mib = idle.map(|idle| idle.pss_kib_before as f64 / 1024.0);
-    let each_kib = idle.map(super::results::Idle::kib_each);
+    let pss_mib = (results.idle.get("node")).map(|idle| idle.pss_kib_before as f64 / 1024.0);
+    let each = |name: &str, kind: &str, limit_kib: f64| {
+        let kib = results.idle.get(name).map(super::results::Idle::kib_each);
+        Target {
+            what: format!("memory for each idle {kind} connection (PSS)"),
+            limit: format!("at most {limit_kib} KiB"),
+            value: kib.map(|kib| format!("{kib:.2} KiB")),
+            is_met: kib.map(|kib| kib <= limit_kib),
+        }
+    };
     vec![
         Target {
             what: "idle memory of the whole process tree (PSS)".to_owned(),
@@ -179,12 +190,8 @@ fn memory(results: &Results) -> Vec<Target> {
             value: pss_mib.map(|mib| format!("{mib:.1} MiB")),
             is_met: pss_mib.map(|mib| mib <= IDLE_PSS_MIB_MAX),
         },
-        Target {
-            what: "memory for each idle plain connection (PSS)".to_owned(),
-            limit: format!("at most {IDLE_CONNECTION_KIB_MAX} KiB"),
-            value: each_kib.map(|kib| format!("{kib:.2} KiB")),
-            is_met: each_kib.map(|kib| kib <= IDLE_CONNECTION_KIB_MAX),
-        },
+        each("node", "plain", IDLE_CONNECTION_KIB_MAX),
+        each("node, TLS", "TLS", IDLE_TLS_CONNECTION_KIB_MAX),
     ]
 }
 

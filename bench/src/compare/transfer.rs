@@ -12,8 +12,10 @@ use engine::runtime::payload::Payload;
 use engine::runtime::sys::clock;
 use protocol::time::Instant;
 
-use super::bulk::{Action, Bulk, Moved};
+use super::bulk::{Action, Bulk, Kind, Layer, Moved};
 use super::pulse::{Pulse, Pulses};
+use super::sealed::Sealed;
+use super::secure;
 use super::server::Server;
 use crate::load;
 use crate::process_tree::{ProcessTree, machine_cpu_s};
@@ -44,25 +46,46 @@ pub(crate) struct Sample {
 /// When a flow breaks, or a loop can't be run.
 pub(crate) fn measure(
     server: &Server,
-    action: Action,
+    kind: Kind,
     flows: usize,
     window: Duration,
 ) -> Result<Sample> {
     let stop = Arc::new(AtomicBool::new(false));
     let (pulses_told, pulses) = channel();
-    let pulse = Pulse::new(server.question(), Arc::clone(&stop), pulses_told);
+    let connector = match kind.layer {
+        Layer::Plain => None,
+        Layer::Tls | Layer::Http2 { .. } => Some(secure::connector(secure::HTTP1)?),
+    };
+    let question = server.question(kind.layer);
+    let pulse = Pulse::new(question, connector, Arc::clone(&stop), pulses_told);
     let mut threads = vec![load::spawn("pulse", pulse)?];
     let (told, moved) = channel();
     let loops = flows.min(available_parallelism()?.get());
     for number in 0..loops {
         let share = flows / loops + usize::from(number < flows % loops);
-        let route = server.route(action);
-        let bulk = Bulk::new(number, route, share, Arc::clone(&stop), told.clone());
-        threads.push(spawn(bulk)?);
+        let route = server.route(kind)?;
+        let (stop, told) = (Arc::clone(&stop), told.clone());
+        let streams = match kind.layer {
+            Layer::Http2 { streams } => Some(streams),
+            Layer::Plain | Layer::Tls => None,
+        };
+        threads.push(if kind.layer == Layer::Plain || kind.action.is_upload() {
+            spawn(Bulk::new(number, route, share, stop, told))?
+        } else {
+            let sealed = Sealed {
+                number,
+                route,
+                streams,
+                flows: share,
+                stop,
+                told,
+            };
+            sealed.spawn()?
+        });
     }
     drop(told);
     sleep(WARM_UP);
-    let sample = watch(server, action, loops, window, &moved);
+    let sample = watch(server, kind.action, loops, window, &moved);
     stop.store(true, Ordering::Relaxed);
     let answered = pulses
         .recv_timeout(TELL_LIMIT)

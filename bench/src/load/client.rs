@@ -29,8 +29,9 @@ pub(crate) fn open_websocket(
     context: &mut Context<'_>,
     target: &str,
     host: SocketAddr,
+    binary: BinarySink,
 ) -> Result<(), WrongState> {
     // Where the kernel can't, the loop's own time serves.
     let _ = context.stamp_arrivals();
-    context.open_websocket(target, &host.to_string(), BinarySink::Deliver)
+    context.open_websocket(target, &host.to_string(), binary)
 }

@@ -33,6 +33,8 @@ pub(crate) struct Player {
     pub(crate) is_done: bool,
     flows: Vec<UpFlow>,
     retry_at: Option<Instant>,
+    /// Of this session's binary messages so far.
+    received_bytes: u64,
     phase: Phase,
 }
 
@@ -75,6 +77,7 @@ impl Player {
             is_done: false,
             flows: Vec::new(),
             retry_at: None,
+            received_bytes: 0,
             phase: Phase::Opening,
         }
     }
@@ -85,6 +88,7 @@ impl Player {
         self.phase = Phase::Opening;
         self.flows.clear();
         self.retry_at = None;
+        self.received_bytes = 0;
     }
 
     /// The current session.
@@ -184,13 +188,16 @@ impl Player {
         }
     }
 
-    /// A binary message came.
+    /// A binary message came; `payload` is its head.
     pub(crate) fn handle_binary(&mut self, context: &Context<'_>, payload: &[u8]) {
+        let received_bytes = context.connection.received_payload_bytes();
+        let bytes = received_bytes - self.received_bytes;
+        self.received_bytes = received_bytes;
         let arrived_at = context.received_at.unwrap_or(context.now);
         if let (Some(header), Some(attempt)) =
             (TrafficHeader::parse(payload), self.attempts.last_mut())
         {
-            let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             attempt.handle(arrived_at.as_micros(), header, bytes);
         }
     }

@@ -8,15 +8,19 @@ use std::time::Duration;
 
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::sys::clock;
-use protocol::connection::{CloseReason, Event, MessageKind};
+use protocol::connection::{BinarySink, CloseReason, Event, MessageKind};
 use protocol::limits::TRAFFIC_MESSAGE_BYTES_MAX;
-use protocol::message::profile::SessionRedirect;
+use protocol::message::profile::{SessionRedirect, TRAFFIC_HEADER_BYTES};
 use protocol::time::Instant;
 
 use super::attempt::{Ended, close_word};
 use super::player::Player;
 use super::{Plan, client};
 
+/// Nobody looks at the rest of a message, and to copy it would cost more than all else that is done with it.
+const HEADS: BinarySink = BinarySink::Head {
+    bytes: TRAFFIC_HEADER_BYTES,
+};
 /// How long a user waits before it asks again after a session ended early, or was refused.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// A question or a handshake that is not answered by then is asked again.
@@ -175,7 +179,7 @@ impl Application for Players {
         let target = format!("/ws/virtual-household/{user_id}");
         let asked = match visit.purpose {
             Purpose::Ask => client::ask(context, &target, self.plan.main),
-            Purpose::Play { peer } => client::open_websocket(context, &target, peer),
+            Purpose::Play { peer } => client::open_websocket(context, &target, peer, HEADS),
         };
         if asked.is_err() {
             context.abort();

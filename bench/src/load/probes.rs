@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::runtime::application::{Application, Connect, Context, Counters, Directive, Sweep};
 use engine::runtime::sys::clock;
-use protocol::connection::{CloseReason, Event, MessageKind};
+use protocol::connection::{BinarySink, CloseReason, Event, MessageKind};
 use protocol::message::probe::{Echo, Probe};
 use protocol::time::Instant;
 
@@ -106,7 +106,8 @@ impl Application for Probes {
     }
 
     fn handle_connected(&mut self, context: &mut Context<'_>, _: &mut Line) {
-        if client::open_websocket(context, "/ws/ping", self.plan.ping).is_err() {
+        if client::open_websocket(context, "/ws/ping", self.plan.ping, BinarySink::Deliver).is_err()
+        {
             context.abort();
         }
     }

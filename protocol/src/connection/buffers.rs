@@ -105,11 +105,18 @@ impl Outbox {
         if count == 0 {
             return false;
         }
-        buffer.extend_from_slice(&waiting[..count]);
-        self.start += count;
-        if self.start == self.pending.len() {
-            self.pending.clear();
-            self.start = 0;
+        let is_all = self.start == 0 && count == self.pending.len();
+        if is_all && is_large(buffer) {
+            // The usual case of a busy connection needs no copy. Ours stays a large one too, so that its release is due, with
+            // which the driver's goes as well.
+            std::mem::swap(buffer, &mut self.pending);
+        } else {
+            buffer.extend_from_slice(&waiting[..count]);
+            self.start += count;
+            if self.start == self.pending.len() {
+                self.pending.clear();
+                self.start = 0;
+            }
         }
         self.note_handed_over(count);
         true

@@ -17,7 +17,8 @@ use crate::connection::end::Closed;
 use crate::connection::{BinarySink, CloseReason, Filler, FillerLayout, MessageKind, SendError};
 use crate::http1::UpgradeParts;
 use crate::limits::{
-    DISCARD_BYTES_MIN, TRANSMIT_BUFFER_BYTES_MAX, WEBSOCKET_DISCARDED_FRAME_BYTES_MAX,
+    DISCARD_BEHIND_HEAD_BYTES_MIN, DISCARD_BYTES_MIN, TRANSMIT_BUFFER_BYTES_MAX,
+    WEBSOCKET_DISCARDED_FRAME_BYTES_MAX,
 };
 use crate::time::Instant;
 
@@ -283,8 +284,8 @@ impl WebSocket {
         let bounded = begun.and_then(|()| self.check_size(header));
         match bounded {
             Ok(()) => {
-                self.expects_long_frame =
-                    self.is_discarding(header) && header.payload_bytes >= DISCARD_BYTES_MIN;
+                self.expects_long_frame = self.is_counted_only(header)
+                    && header.payload_bytes >= self.discard_bytes_min();
                 self.reading = Reading::Payload {
                     header,
                     position: 0,
@@ -297,7 +298,9 @@ impl WebSocket {
     fn check_size(&self, header: Header) -> Result<(), Fault> {
         match header.opcode {
             Opcode::Close | Opcode::Ping | Opcode::Pong => Ok(()),
-            Opcode::Text | Opcode::Binary | Opcode::Continuation if self.is_discarding(header) => {
+            Opcode::Text | Opcode::Binary | Opcode::Continuation
+                if self.is_counted_only(header) =>
+            {
                 if header.payload_bytes > WEBSOCKET_DISCARDED_FRAME_BYTES_MAX {
                     Err(Fault::MessageTooBig)
                 } else {
@@ -310,15 +313,36 @@ impl WebSocket {
         }
     }
 
-    /// Whether a data frame's payload is counted only.
-    fn is_discarding(&self, header: Header) -> bool {
+    /// Whether a data frame's payload is counted only, but for a message's head that may be wanted.
+    fn is_counted_only(&self, header: Header) -> bool {
         let is_data = matches!(
             header.opcode,
             Opcode::Text | Opcode::Binary | Opcode::Continuation
         );
         is_data
             && self.assembler.kind() == Some(MessageKind::Binary)
-            && self.binary == BinarySink::Discard
+            && self.binary != BinarySink::Deliver
+    }
+
+    /// Whether what follows of a data frame's payload is counted only.
+    fn is_discarding(&self, header: Header) -> bool {
+        self.is_counted_only(header) && self.head_bytes_left() == 0
+    }
+
+    /// So many bytes of a binary message that is under way are still wanted by a sink that throws the rest away.
+    fn head_bytes_left(&self) -> usize {
+        match self.binary {
+            BinarySink::Deliver | BinarySink::Discard => 0,
+            BinarySink::Head { bytes } => bytes.saturating_sub(self.assembler.payload().len()),
+        }
+    }
+
+    /// A rest of a payload that is shorter is not thrown away by a call of its own.
+    const fn discard_bytes_min(&self) -> u64 {
+        match self.binary {
+            BinarySink::Deliver | BinarySink::Discard => DISCARD_BYTES_MIN,
+            BinarySink::Head { .. } => DISCARD_BEHIND_HEAD_BYTES_MIN,
+        }
     }
 
     fn take_payload(&mut self, header: Header, position: u64, piece: &[u8]) {
@@ -327,8 +351,14 @@ impl WebSocket {
                 if self.assembler.kind() == Some(MessageKind::Binary) {
                     self.received_bytes += piece.len() as u64;
                 }
-                if !self.is_discarding(header)
-                    && let Err(fault) = self.assembler.push(piece, header.mask, position)
+                let wanted = if self.is_counted_only(header) {
+                    piece.len().min(self.head_bytes_left())
+                } else {
+                    piece.len()
+                };
+                if wanted > 0
+                    && let Err(fault) =
+                        (self.assembler).push(&piece[..wanted], header.mask, position)
                 {
                     self.fail(fault);
                     return;
@@ -364,7 +394,8 @@ impl WebSocket {
                 if !header.is_final {
                     return;
                 }
-                let is_discarded = self.is_discarding(header);
+                let is_discarded =
+                    self.is_counted_only(header) && self.binary == BinarySink::Discard;
                 match self.assembler.finish() {
                     Ok(_) if is_discarded => {}
                     Ok(kind) => self.announce(Waiting::Message(kind)),

@@ -5,15 +5,16 @@ use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    StreamOwned, version,
+    StreamOwned,
 };
 
-use super::acceptor::provider;
+use super::acceptor::{MinVersion, provider};
 
 /// Whom a client trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +40,36 @@ impl Connector {
     /// # Errors
     /// In words: the host is neither name nor address, or there is no authority to trust.
     pub fn new(host: &str, trust: Trust<'_>, protocols: &[&[u8]]) -> Result<Self, String> {
+        Self::with_ciphers(provider(), MinVersion::Tls12, host, trust, protocols)
+    }
+
+    /// The same with nothing but TLS 1.3's AES-128-GCM on offer, so that servers which are compared do equal work.
+    ///
+    /// # Errors
+    /// As [`Connector::new`].
+    pub fn with_aes_128_gcm_alone(
+        host: &str,
+        trust: Trust<'_>,
+        protocols: &[&[u8]],
+    ) -> Result<Self, String> {
+        let ciphers = CryptoProvider {
+            cipher_suites: vec![TLS13_AES_128_GCM_SHA256],
+            ..CryptoProvider::clone(&provider())
+        };
+        Self::with_ciphers(Arc::new(ciphers), MinVersion::Tls13, host, trust, protocols)
+    }
+
+    fn with_ciphers(
+        ciphers: Arc<CryptoProvider>,
+        oldest: MinVersion,
+        host: &str,
+        trust: Trust<'_>,
+        protocols: &[&[u8]],
+    ) -> Result<Self, String> {
         let name = server_name(host)
             .ok_or_else(|| format!("{host:?} is neither a name nor an address"))?;
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+        let builder = ClientConfig::builder_with_provider(ciphers)
+            .with_protocol_versions(oldest.versions())
             .map_err(|error| error.to_string())?;
         let mut config = match trust {
             Trust::System => builder.with_root_certificates(system_roots()?),

@@ -4,10 +4,8 @@ use super::super::frame::{HEADER_BYTES_MAX, MASK_BYTES, Role};
 use super::{End, Reading, Waiting, WebSocket};
 use crate::connection::buffers::{earlier, has_passed};
 use crate::connection::end::Closed;
-use crate::connection::{CloseReason, Event, ProtocolError, Receive};
-use crate::limits::{
-    BUFFER_RELEASE_TIMEOUT, DISCARD_BYTES_MIN, RECEIVE_BUFFER_BYTES_MAX, WEBSOCKET_CLOSE_TIMEOUT,
-};
+use crate::connection::{BinarySink, CloseReason, Event, ProtocolError, Receive};
+use crate::limits::{BUFFER_RELEASE_TIMEOUT, RECEIVE_BUFFER_BYTES_MAX, WEBSOCKET_CLOSE_TIMEOUT};
 use crate::time::Instant;
 use crate::websocket::fault::Fault;
 
@@ -130,7 +128,7 @@ impl WebSocket {
         if let Reading::Payload { header, position } = self.reading
             && self.is_discarding(header)
             && self.inbox.is_empty()
-            && header.payload_bytes - position >= DISCARD_BYTES_MIN
+            && header.payload_bytes - position >= self.discard_bytes_min()
         {
             return Receive::Discard {
                 remaining: header.payload_bytes - position,
@@ -198,12 +196,24 @@ impl WebSocket {
             Role::Server => HEADER_BYTES_MAX,
             Role::Client => HEADER_BYTES_MAX - MASK_BYTES,
         };
-        let rest = match self.reading {
-            Reading::Payload { header, position } => header.payload_bytes - position,
-            Reading::Header => 0,
+        let head_bytes = match self.binary {
+            BinarySink::Deliver | BinarySink::Discard => 0,
+            BinarySink::Head { bytes } => bytes,
+        };
+        let most = match self.reading {
+            // Of a head that is cut, its end; what follows it can be thrown away.
+            Reading::Payload { header, .. }
+                if self.is_counted_only(header) && self.head_bytes_left() > 0 =>
+            {
+                self.head_bytes_left()
+            }
+            Reading::Payload { header, position } => {
+                let rest = usize::try_from(header.payload_bytes - position).ok()?;
+                rest.saturating_add(header_bytes + head_bytes)
+            }
+            Reading::Header => header_bytes + head_bytes,
             Reading::Ignored => return None,
         };
-        let most = usize::try_from(rest).ok()?.saturating_add(header_bytes);
         let wanted = most.saturating_sub(self.inbox.len());
         (self.expects_long_frame && wanted > 0).then_some(wanted)
     }
