@@ -109,8 +109,15 @@ fn ctrl_c_keeps_and_marks_what_the_household_went_through() {
 
 #[test]
 fn a_node_without_room_for_the_users_refuses() {
-    // The first household has each user's own process, and main has room for one session more.
-    let node = Node::start(&["--loops", "1", "--tests-per-process", "1"]);
+    // A process for each user and one session in each: the first household has these, and main has room for one more.
+    let node = Node::start(&[
+        "--processes-max",
+        "4",
+        "--loops",
+        "1",
+        "--tests-per-process",
+        "1",
+    ]);
     let household = ["test", &node.url, "--household", "--quiet"];
     let mut first = client(&household).spawn().expect("starts");
     node.wait_until(|stats| stats.total.sessions == 4);
