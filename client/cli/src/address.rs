@@ -217,6 +217,14 @@ impl Site {
                 .to_owned(),
         })
     }
+
+    /// The same, as a flow of the test of that id.
+    ///
+    /// # Errors
+    /// As [`Site::route`].
+    pub fn route_in_test(&self, url: &str, test_id: &str) -> Result<Route, Fault> {
+        Ok(self.route(url)?.with_query("test_id", test_id))
+    }
 }
 
 impl Route {

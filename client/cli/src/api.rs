@@ -13,12 +13,15 @@ use serde::de::DeserializeOwned;
 use crate::address::{Family, NodeUrl, Route, Site};
 use crate::fault::Fault;
 use crate::interrupt::Interrupt;
+use crate::outcome::Outcome;
 use crate::request::{Answer, NoAnswer, Request};
 
 /// How long one of a node's addresses may take to answer a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// An answer must be whole within this.
+/// An answer must be whole within this,
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
+/// and so much later for each byte of the request: a household's samples are 3 MB, and an uplink may have 0.5 Mbit/s.
+const BYTE_LIMIT: Duration = Duration::from_micros(16);
 
 /// This program, as nodes and reports know it.
 #[must_use]
@@ -40,6 +43,25 @@ pub struct Reach {
     pub local: Option<std::net::IpAddr>,
     /// Whether an `https` node may show any certificate at all.
     pub is_insecure: bool,
+}
+
+/// Runs a test that the node admits; unless it ends with a whole result, the node is told that it is over.
+///
+/// # Errors
+/// The node does not answer, or refuses; whatever keeps the test from a result.
+pub(crate) fn with_test(
+    reach: &Reach,
+    mode: Mode,
+    interrupt: &Interrupt,
+    run: impl FnOnce(&Site, &TestAdmission) -> Result<Outcome, Fault>,
+) -> Result<Outcome, Fault> {
+    let (site, admission) = admit(reach, mode, interrupt)?;
+    let result = run(&site, &admission);
+    if !matches!(&result, Ok(Outcome { partial: None, .. })) {
+        // It may be gone, or know already.
+        let _ = end(&site, &admission);
+    }
+    result
 }
 
 /// Asks the node to admit a test, at the first of its addresses that answers.
@@ -143,13 +165,15 @@ fn call<T: DeserializeOwned>(
         Some(_) => "http",
         None => "https",
     };
+    let body_bytes = body.as_ref().map_or(0, Vec::len);
+    let body_limit = BYTE_LIMIT * u32::try_from(body_bytes).unwrap_or(u32::MAX);
     let request = Request {
         route,
         method,
         bearer,
         body,
         connect_limit: CONNECT_LIMIT,
-        limit: REQUEST_LIMIT,
+        limit: REQUEST_LIMIT + body_limit,
     };
     match request.send(interrupt) {
         Ok(answer) => read(&place, &answer),

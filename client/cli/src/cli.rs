@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use client::address::{Family, NodeUrl};
 use client::api::Reach;
+use protocol::message::household::DemandMode;
 use protocol::message::report::Grade;
 
 /// Shown below the help, and in the manual.
@@ -34,7 +35,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the test of the page: idle, download, upload, both at once. Takes 40 seconds.
+    /// Run a test of the page: the line (idle, download, upload, both at once; 40 seconds) or a household on it.
     #[command(after_help = EXIT_CODES)]
     Test(TestArguments),
     /// Probe the node without load, as ping(8) does.
@@ -88,6 +89,12 @@ impl NodeArguments {
 pub(crate) struct TestArguments {
     #[command(flatten)]
     pub(crate) node: NodeArguments,
+    /// Put a virtual household on the line instead, everybody at once, and say what each of them goes through. Takes 45 seconds.
+    #[arg(long)]
+    pub(crate) household: bool,
+    /// With --household: whether transfers ask for more until the line is full, or for what the catalogue says [default: adaptive]
+    #[arg(long, value_name = "MODE", value_enum, requires = "household")]
+    demand: Option<DemandArgument>,
     /// Print the report as JSON, as the node gives it to the page.
     #[arg(long, conflicts_with = "csv")]
     pub(crate) json: bool,
@@ -97,7 +104,7 @@ pub(crate) struct TestArguments {
     /// Write a picture of the run to this file. With --repeat, each test's replaces the last.
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
-    /// How long the test lasts, seconds, instead of the node's own 40. Every phase keeps its share; short ones say little.
+    /// How long the test lasts, seconds, instead of the node's own time. Every phase keeps its share; short ones say little.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(4..=240))]
     duration: Option<u64>,
     /// Exit with 3 when the grade is worse than this one.
@@ -112,7 +119,7 @@ pub(crate) struct TestArguments {
     /// From the start of one test to that of the next, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) interval: u64,
-    /// TCP congestion control of the uploads; `default` leaves the machine's own. One that avoids filling queues hides what
+    /// TCP congestion control of all that is sent; `default` leaves the machine's own. One that avoids filling queues hides what
     /// most senders would do.
     #[arg(long, value_name = "NAME", default_value = "cubic")]
     congestion_control: String,
@@ -124,6 +131,14 @@ pub(crate) struct TestArguments {
 impl TestArguments {
     pub(crate) fn congestion_control(&self) -> Option<String> {
         (self.congestion_control != "default").then(|| self.congestion_control.clone())
+    }
+
+    /// Of the household's transfers.
+    pub(crate) fn demand(&self) -> DemandMode {
+        match self.demand {
+            None | Some(DemandArgument::Adaptive) => DemandMode::Adaptive,
+            Some(DemandArgument::Standard) => DemandMode::Standard,
+        }
     }
 
     /// `None` is the node's own timeline.
@@ -160,6 +175,15 @@ fn interval(text: &str) -> Result<Duration, String> {
         Ok(seconds) if (0.01..=60.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("not between 0.01 and 60 seconds".to_owned()),
     }
+}
+
+/// Where the household's demand comes from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DemandArgument {
+    /// Transfers ask for more until the line is full
+    Adaptive,
+    /// Everybody asks for what the catalogue says
+    Standard,
 }
 
 /// A grade on the command line.

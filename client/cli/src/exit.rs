@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use client::fault::Fault;
 use client::interrupt::INTERRUPTED_CODE;
-use client::single::Partial;
+use client::outcome::Partial;
 use protocol::message::report::{ConfidenceLevel, Grade, Report};
 
 /// How a run ended.

@@ -6,8 +6,11 @@
 pub mod address;
 pub mod api;
 pub mod fault;
+pub mod household;
 pub mod interrupt;
+pub mod line;
 pub mod load;
+pub mod outcome;
 pub mod ping;
 pub mod probe;
 pub mod sample_log;

@@ -1,16 +1,10 @@
 //! The single-user test from admission to report: the timeline, the probes beside it, the load of each stretch, and what is
 //! left when it is cut short. No terminal and no statistics: those are the caller's, and `protocol`'s.
 
-use std::sync::Arc;
-use std::thread::{JoinHandle, sleep};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use engine::runtime::payload::Payload;
-use engine::runtime::sys::clock;
 use protocol::measure;
-use protocol::message::report::{NodeSummary, Report};
-use protocol::message::samples::{DeviceSamples, ProbeTransport, TestSamples};
+use protocol::message::samples::{ProbeTransport, TestSamples};
 use protocol::message::test::{Mode, PhaseSpan, TestAdmission};
 use protocol::time::Instant;
 
@@ -18,23 +12,12 @@ use crate::address::Site;
 use crate::api::{self, Reach};
 use crate::fault::Fault;
 use crate::interrupt::Interrupt;
+use crate::line::{Line, Settling, Step};
 use crate::load::stretch::{end_of, phase_at, phases_until};
-use crate::load::{self, LoadNotice, LoadOrder, LoadPlan};
-use crate::probe::schedule::PROBE_INTERVAL_US;
-use crate::probe::{
-    LATE_ANSWER_LIMIT, LOOK_INTERVAL, ProbeLink, ProbeNotice, ProbeOrder, ProbeRoutes, TELL_LIMIT,
-};
+use crate::load::{LoadLink, LoadNotice, LoadPlan};
+use crate::outcome::{self, Ended, Outcome};
+use crate::probe::{ProbeLink, ProbeOrder, ProbeRoutes};
 use crate::sample_log::SampleLog;
-
-/// From the decision to start to the first probe: the loops look at their orders every 100 ms.
-const START_LEAD: Duration = Duration::from_millis(300);
-/// After Ctrl-C, how long answers that are still out are waited for.
-const STOPPED_ANSWER_LIMIT: Duration = Duration::from_secs(1);
-/// Tries to hand the samples in, and the pause between them.
-const REPORT_TRIES: u32 = 3;
-const REPORT_PAUSE: Duration = Duration::from_secs(1);
-/// Notices of the load that may wait: a second's.
-const NOTICES_MAX: usize = 16;
 
 /// What is asked of a test.
 #[derive(Clone, Debug)]
@@ -45,21 +28,6 @@ pub struct SingleOptions {
     pub duration: Option<Duration>,
     /// TCP congestion control of the uploads; `None` leaves the machine's own.
     pub congestion_control: Option<String>,
-}
-
-/// Where a test is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The node was asked to admit it.
-    Admitting,
-    /// The probes look for a way.
-    Connecting,
-    /// The timeline runs.
-    Running,
-    /// The last answers arrive.
-    Settling,
-    /// The node computes.
-    Reporting,
 }
 
 /// A running test, for watching.
@@ -85,30 +53,6 @@ impl Progress<'_> {
     }
 }
 
-/// Why a result is not a whole one, or not the node's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Partial {
-    /// The user pressed Ctrl-C.
-    Interrupted,
-    /// The node was lost in the middle.
-    NodeLost(Fault),
-    /// It ran to its end, but the node gave no report: its own counts are missing.
-    NoReport(Fault),
-}
-
-/// How a test ended.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// By the node, or computed here where the node gave none.
-    pub report: Report,
-    /// Everything that was seen.
-    pub samples: TestSamples,
-    /// What is missing, if anything.
-    pub partial: Option<Partial>,
-    /// What the user should know beside the result.
-    pub warnings: Vec<String>,
-}
-
 /// Runs a test; `watch` is called about twenty times a second.
 ///
 /// # Errors
@@ -118,59 +62,35 @@ pub fn run(
     interrupt: &Interrupt,
     watch: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Outcome, Fault> {
-    let mut test = Test::new(watch);
+    let mut test = Test {
+        watch,
+        phases: Vec::new(),
+        line: Line::new(),
+        load: LoadNotice::default(),
+    };
     test.tell(Step::Admitting);
-    let (site, admission) = api::admit(&options.reach, Mode::Single, interrupt)?;
-    let result = test.run_admitted(options, &site, &admission, interrupt);
-    if !matches!(&result, Ok(Outcome { partial: None, .. })) {
-        // It may be gone, or know already.
-        let _ = api::end(&site, &admission);
-    }
-    result
+    api::with_test(
+        &options.reach,
+        Mode::Single,
+        interrupt,
+        |site, admission| test.run_admitted(options, site, admission, interrupt),
+    )
 }
 
 struct Test<'a> {
     watch: &'a mut dyn FnMut(&Progress<'_>),
-    start: Option<Instant>,
-    started_at: SystemTime,
     phases: Vec<PhaseSpan>,
-    log: SampleLog,
+    line: Line,
     load: LoadNotice,
-    step: Step,
 }
 
 /// The loops of a test. Dropped, they end by themselves: their orders are then over.
 struct Loops {
     probes: ProbeLink,
-    load: LoadLoop,
+    load: LoadLink,
 }
 
-struct LoadLoop {
-    orders: Sender<LoadOrder>,
-    notices: Receiver<LoadNotice>,
-    thread: JoinHandle<std::io::Result<()>>,
-}
-
-/// Why the timeline ended.
-enum Ended {
-    AtItsEnd,
-    Interrupted,
-    Lost { at_us: u64 },
-}
-
-impl<'a> Test<'a> {
-    fn new(watch: &'a mut dyn FnMut(&Progress<'_>)) -> Self {
-        Self {
-            watch,
-            start: None,
-            started_at: SystemTime::UNIX_EPOCH,
-            phases: Vec::new(),
-            log: SampleLog::default(),
-            load: LoadNotice::default(),
-            step: Step::Admitting,
-        }
-    }
-
+impl Test<'_> {
     fn run_admitted(
         &mut self,
         options: &SingleOptions,
@@ -183,262 +103,95 @@ impl<'a> Test<'a> {
             None => admission.phases.clone(),
         };
         self.tell(Step::Connecting);
-        let plan = self.plan(options, site, admission)?;
-        let (probes, transport) =
-            ProbeLink::connect(probe_routes(site, admission)?, interrupt, &mut || {
-                self.tell(Step::Connecting);
-            })?;
-        let load = self.start(&probes, plan)?;
+        let phases = self.phases.clone();
+        let congestion_control = options.congestion_control.clone();
+        let plan = LoadPlan::new(site, admission, Instant::ORIGIN, phases, congestion_control)?;
+        let routes = ProbeRoutes::of_test(site, admission)?;
+        let (probes, transport) = ProbeLink::connect(routes, interrupt, &mut || {
+            self.tell(Step::Connecting);
+        })?;
+        let start = self.line.start(&probes, end_of(&self.phases));
+        let load = LoadLink::start(LoadPlan { start, ..plan })?;
         let loops = Loops { probes, load };
         let ended = self.run_timeline(&loops, interrupt);
-        let halted_us = match ended {
-            Ended::AtItsEnd => None,
-            Ended::Interrupted => Some(self.elapsed_us()),
-            Ended::Lost { at_us } => Some(at_us),
-        };
-        let listened_until_us = self.settle(loops, &ended);
+        let halted_us = ended.halted_us(self.line.elapsed_us());
+        let until_us = self.settle(loops, ended);
         let mut samples = self.samples(transport, halted_us);
-        samples.listened_until_us = listened_until_us;
+        samples.listened_until_us = halted_us.map(|_| until_us);
         self.tell(Step::Reporting);
-        self.report(site, admission, samples, &ended)
-    }
-
-    fn plan(
-        &self,
-        options: &SingleOptions,
-        site: &Site,
-        admission: &TestAdmission,
-    ) -> Result<LoadPlan, Fault> {
-        let way = |url: &str| Ok(site.route(url)?.with_query("test_id", &admission.test_id));
-        Ok(LoadPlan {
-            start: Instant::ORIGIN,
-            phases: self.phases.clone(),
-            download: way(&admission.endpoints.download)?,
-            upload: way(&admission.endpoints.upload)?,
-            status: site.route(&admission.endpoints.test)?,
-            token: admission.token.clone(),
-            flows_max: admission.flows_max,
-            congestion_control: options.congestion_control.clone(),
-        })
-    }
-
-    fn start(&mut self, probes: &ProbeLink, plan: LoadPlan) -> Result<LoadLoop, Fault> {
-        let payload = Payload::create().map_err(|error| Fault::System(error.to_string()))?;
-        let (orders, ordered) = bounded(2);
-        let (told, notices) = bounded(NOTICES_MAX);
-        let start = clock::monotonic_now() + START_LEAD;
-        self.start = Some(start);
-        self.started_at = SystemTime::now() + START_LEAD;
-        probes.order(ProbeOrder::Run {
-            start,
-            interval_us: PROBE_INTERVAL_US,
-            end_us: end_of(&self.phases),
-        });
-        let plan = LoadPlan { start, ..plan };
-        let thread = load::spawn(plan, Arc::new(payload), ordered, told)
-            .map_err(|error| Fault::System(format!("no thread: {error}")))?;
-        Ok(LoadLoop {
-            orders,
-            notices,
-            thread,
-        })
+        outcome::conclude(site, admission, samples, ended, self.load.warnings())
     }
 
     fn run_timeline(&mut self, loops: &Loops, interrupt: &Interrupt) -> Ended {
         loop {
-            if let Some(at_us) = self.listen(loops) {
-                return Ended::Lost { at_us };
+            self.listen(loops);
+            if let Some(lost) = self.line.is_lost() {
+                return lost;
             }
             if interrupt.is_set() {
                 return Ended::Interrupted;
             }
-            if self.elapsed_us() >= end_of(&self.phases) {
+            if self.line.elapsed_us() >= end_of(&self.phases) {
                 return Ended::AtItsEnd;
             }
             self.tell(Step::Running);
         }
     }
 
-    /// Takes what the loops tell for a moment; when the probes are lost, since when.
-    fn listen(&mut self, loops: &Loops) -> Option<u64> {
-        let deadline = clock::monotonic_now() + LOOK_INTERVAL;
-        let mut lost_us = None;
-        loop {
-            let left = deadline - clock::monotonic_now();
-            match loops.probes.notices.recv_timeout(left) {
-                Ok(ProbeNotice::Batch(batch)) => self.log.handle_batch(batch),
-                Ok(ProbeNotice::Lost { at_us }) => lost_us = Some(at_us),
-                Ok(ProbeNotice::Connected(_) | ProbeNotice::Unreachable) => {}
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => break,
-                // The loop itself failed: nothing is measured any more.
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                    sleep(left);
-                    lost_us = Some(self.elapsed_us());
-                    break;
-                }
-            }
-        }
-        self.take_load(&loops.load.notices);
-        lost_us
+    /// Takes what the loops tell for a moment.
+    fn listen(&mut self, loops: &Loops) {
+        self.line.listen(&loops.probes);
+        self.take_load(loops.load.newest());
     }
 
-    fn take_load(&mut self, notices: &Receiver<LoadNotice>) {
-        if let Some(notice) = notices.try_iter().last() {
+    fn take_load(&mut self, notice: Option<LoadNotice>) {
+        if let Some(notice) = notice {
             self.phases.clone_from(&notice.phases);
             self.load = notice;
         }
     }
 
-    /// Waits for the answers that are still out, and ends the loops. Returns until when was listened, where that was less than
-    /// what counts as waiting for all.
-    fn settle(&mut self, loops: Loops, ended: &Ended) -> Option<u64> {
+    /// Waits for the answers that are still out, and ends the loops. Returns until when was listened, µs since the start.
+    fn settle(&mut self, loops: Loops, ended: Ended) -> u64 {
         self.tell(Step::Settling);
-        let limit = match ended {
-            Ended::AtItsEnd => LATE_ANSWER_LIMIT,
-            Ended::Interrupted => STOPPED_ANSWER_LIMIT,
-            Ended::Lost { .. } => Duration::ZERO,
-        };
         loops.probes.order(ProbeOrder::Hush);
-        if !matches!(ended, Ended::AtItsEnd) {
-            let _ = loops.load.orders.send(LoadOrder::End);
+        if ended != Ended::AtItsEnd {
+            loops.load.stop();
         }
-        let begun = clock::monotonic_now();
-        // The last probes' own entries have arrived then.
-        let least = TELL_LIMIT.min(limit);
+        let settling = Settling::after(ended);
         loop {
             self.listen(&loops);
             self.tell(Step::Settling);
-            let waited = clock::monotonic_now() - begun;
-            if waited >= limit || (waited >= least && self.log.unanswered() == 0) {
+            if settling.is_over(self.line.log.unanswered() == 0) {
                 break;
             }
         }
-        let until_us = self.elapsed_us();
+        let until_us = self.line.elapsed_us();
         loops.probes.end();
-        let _ = loops.load.orders.send(LoadOrder::End);
-        // A thread that panicked has said so on standard error.
-        let _ = loops.load.thread.join();
-        self.take_load(&loops.load.notices);
-        (!matches!(ended, Ended::AtItsEnd)).then_some(until_us)
+        self.take_load(loops.load.end());
+        until_us
     }
 
-    fn samples(&self, probe_transport: ProbeTransport, halted_us: Option<u64>) -> TestSamples {
+    fn samples(&self, transport: ProbeTransport, halted_us: Option<u64>) -> TestSamples {
         let phases = match halted_us {
             Some(halted_us) => phases_until(&self.phases, halted_us),
             None => self.phases.clone(),
         };
         TestSamples {
-            mode: Mode::Single,
-            client: api::client_description(),
-            started_at: humantime::format_rfc3339_millis(self.started_at).to_string(),
-            probes: self.log.probes.clone(),
-            listened_until_us: None,
-            probe_transport,
-            node_rtt: self.log.node_rtt.clone(),
             goodput: self.load.bins.samples(end_of(&phases)),
             flows: self.load.flows.clone(),
-            device: DeviceSamples {
-                probe_timer_late_us: self.log.timer_late_us.clone(),
-                // What waits, waits in the kernel.
-                upload_backlog_bytes_max: 0,
-            },
-            household: None,
             phases,
+            ..self.line.samples(Mode::Single, transport)
         }
-    }
-
-    fn report(
-        &self,
-        site: &Site,
-        admission: &TestAdmission,
-        samples: TestSamples,
-        ended: &Ended,
-    ) -> Result<Outcome, Fault> {
-        // A second Ctrl-C ends the program at once; the first one has done its work.
-        let asked = match ended {
-            Ended::Lost { .. } => Err(Fault::NoAnswer(
-                "the connection to the node was lost in the middle of the test".to_owned(),
-            )),
-            Ended::AtItsEnd | Ended::Interrupted => hand_in(site, admission, &samples),
-        };
-        let (report, partial) = match (asked, ended) {
-            (Ok(report), Ended::Interrupted) => (report, Some(Partial::Interrupted)),
-            (Ok(report), _) => (report, None),
-            (Err(fault), ended) => {
-                let computed =
-                    measure::report::compute(&samples, NodeSummary::default(), &admission.test_id);
-                let report = computed.map_err(|samples| {
-                    Fault::Unexpected(format!("the samples make no result: {samples}"))
-                })?;
-                let partial = match ended {
-                    Ended::AtItsEnd => Partial::NoReport(fault),
-                    Ended::Interrupted => Partial::Interrupted,
-                    Ended::Lost { .. } => Partial::NodeLost(fault),
-                };
-                (report, Some(partial))
-            }
-        };
-        Ok(Outcome {
-            report,
-            samples,
-            partial,
-            warnings: self.warnings(),
-        })
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.load.has_other_congestion_control {
-            warnings.push(
-                "this machine lacks the congestion control that the uploads were to have; its own was used".to_owned(),
-            );
-        }
-        if let Some(lost) = &self.load.lost {
-            warnings.push(format!("not every load flow ran: {lost}"));
-        }
-        warnings
-    }
-
-    fn elapsed_us(&self) -> u64 {
-        let Some(start) = self.start else {
-            return 0;
-        };
-        u64::try_from((clock::monotonic_now() - start).as_micros()).unwrap_or(u64::MAX)
     }
 
     fn tell(&mut self, step: Step) {
-        self.step = step;
-        let elapsed_us = self.elapsed_us();
         (self.watch)(&Progress {
             step,
-            elapsed_us,
+            elapsed_us: self.line.elapsed_us(),
             phases: &self.phases,
-            log: &self.log,
+            log: &self.line.log,
             load: &self.load,
         });
     }
-}
-
-fn probe_routes(site: &Site, admission: &TestAdmission) -> Result<ProbeRoutes, Fault> {
-    let way = |url: &str| Ok(site.route(url)?.with_query("test_id", &admission.test_id));
-    Ok(ProbeRoutes {
-        ping_role: way(&admission.endpoints.ping_ws)?,
-        main_role: way(&admission.endpoints.ping_ws_fallback)?,
-        http: site.route(&admission.endpoints.ping_http)?,
-    })
-}
-
-fn hand_in(site: &Site, admission: &TestAdmission, samples: &TestSamples) -> Result<Report, Fault> {
-    let mut last = Fault::Interrupted;
-    for attempt in 0..REPORT_TRIES {
-        if attempt > 0 {
-            sleep(REPORT_PAUSE);
-        }
-        match api::report(site, admission, samples, &Interrupt::default()) {
-            Ok(report) => return Ok(report),
-            Err(fault @ Fault::Unexpected(_)) => return Err(fault),
-            Err(fault) => last = fault,
-        }
-    }
-    Err(last)
 }

@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use client::fault::Fault;
+use client::household::{self, HouseholdOptions};
 use client::interrupt::Interrupt;
-use client::single::{self, Outcome, SingleOptions};
+use client::outcome::Outcome;
+use client::single::{self, SingleOptions};
 
 use crate::cli::TestArguments;
 use crate::exit::Exit;
+use crate::show::household_live::HouseholdLive;
 use crate::show::live::Live;
 use crate::show::{csv, json, svg, table};
 use crate::{fail, print};
@@ -16,10 +19,10 @@ use crate::{fail, print};
 pub(crate) fn run(arguments: &TestArguments, interrupt: &Interrupt) -> Exit {
     let mut exit = Exit::Ran;
     let mut number = 0;
-    let mut is_any_shown = false;
+    let mut csv_names = String::new();
     loop {
         let begun = Instant::now();
-        let one = run_one(arguments, interrupt, &mut is_any_shown);
+        let one = run_one(arguments, interrupt, &mut csv_names);
         if one != Exit::Ran {
             exit = one;
         }
@@ -35,19 +38,15 @@ pub(crate) fn run(arguments: &TestArguments, interrupt: &Interrupt) -> Exit {
     }
 }
 
-fn run_one(arguments: &TestArguments, interrupt: &Interrupt, is_any_shown: &mut bool) -> Exit {
-    let options = SingleOptions {
-        reach: arguments.node.reach(),
-        duration: arguments.duration(),
-        congestion_control: arguments.congestion_control(),
+fn run_one(arguments: &TestArguments, interrupt: &Interrupt, csv_names: &mut String) -> Exit {
+    let result = if arguments.household {
+        run_household(arguments, interrupt)
+    } else {
+        run_single(arguments, interrupt)
     };
-    let mut live = Live::new(arguments.quiet);
-    let result = single::run(&options, interrupt, &mut |progress| live.show(progress));
-    live.finish();
     match result {
         Ok(outcome) => {
-            let is_first = !std::mem::replace(is_any_shown, true);
-            let shown = show_result(arguments, &outcome, is_first);
+            let shown = show_result(arguments, &outcome, csv_names);
             let min_grade = arguments.min_grade.map(Into::into);
             let exit = Exit::of_result(
                 &outcome.report,
@@ -61,11 +60,36 @@ fn run_one(arguments: &TestArguments, interrupt: &Interrupt, is_any_shown: &mut 
     }
 }
 
-fn show_result(arguments: &TestArguments, outcome: &Outcome, is_first: bool) -> Exit {
+fn run_single(arguments: &TestArguments, interrupt: &Interrupt) -> Result<Outcome, Fault> {
+    let options = SingleOptions {
+        reach: arguments.node.reach(),
+        duration: arguments.duration(),
+        congestion_control: arguments.congestion_control(),
+    };
+    let mut live = Live::new(arguments.quiet);
+    let result = single::run(&options, interrupt, &mut |progress| live.show(progress));
+    live.finish();
+    result
+}
+
+fn run_household(arguments: &TestArguments, interrupt: &Interrupt) -> Result<Outcome, Fault> {
+    let options = HouseholdOptions {
+        reach: arguments.node.reach(),
+        demand: arguments.demand(),
+        duration: arguments.duration(),
+        congestion_control: arguments.congestion_control(),
+    };
+    let mut live = HouseholdLive::new(arguments.quiet);
+    let result = household::run(&options, interrupt, &mut |progress| live.show(progress));
+    live.finish();
+    result
+}
+
+fn show_result(arguments: &TestArguments, outcome: &Outcome, csv_names: &mut String) -> Exit {
     let text = if arguments.json {
         json::text(outcome, arguments.repeat == 1)
     } else if arguments.csv {
-        Ok(csv::text(outcome, is_first))
+        Ok(csv::text(outcome, csv_names))
     } else {
         Ok(table::text(outcome, table::width()))
     };

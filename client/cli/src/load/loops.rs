@@ -42,7 +42,7 @@ const STATUS_BYTES_MAX: usize = 16 * 1024;
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn spawn(
+pub(super) fn spawn(
     plan: LoadPlan,
     payload: Arc<Payload>,
     orders: Receiver<LoadOrder>,
@@ -71,6 +71,7 @@ struct Loads {
     /// The graded phase that begins once the node has let go of the flows that ended, and since when.
     gone_awaited: Option<(usize, u64)>,
     received_bytes: u64,
+    node_open_flows: Option<(u64, u32)>,
     counted_us: Option<u64>,
     lost: Option<String>,
     has_other_congestion_control: bool,
@@ -129,6 +130,7 @@ impl Loads {
             phases: plan.phases.clone(),
             gone_awaited: None,
             received_bytes: 0,
+            node_open_flows: None,
             counted_us: None,
             lost: None,
             has_other_congestion_control: false,
@@ -320,6 +322,7 @@ impl Loads {
         self.bins.add(Direction::Up, counted_us, now_us, bytes);
         self.received_bytes = self.received_bytes.max(status.received_bytes);
         self.counted_us = Some(now_us);
+        self.node_open_flows = count.asked_us.map(|asked_us| (asked_us, status.open_flows));
         if let Some((_, since_us)) = self.gone_awaited
             && count.asked_us.is_some_and(|asked_us| asked_us > since_us)
             // The probes are one.
@@ -351,12 +354,9 @@ impl Loads {
                 )
             }
         };
-        if flow.direction == Direction::Up
-            && let Some(name) = &self.plan.congestion_control
-        {
-            let socket = context.socket();
-            let set = SockRef::from(&socket).set_tcp_congestion(name.as_bytes());
-            self.has_other_congestion_control |= set.is_err();
+        if flow.direction == Direction::Up {
+            let name = self.plan.congestion_control.as_deref();
+            self.has_other_congestion_control |= !set_congestion_control(context, name);
         }
         let head = RequestHead::new(method, route.target.clone(), route.host.clone());
         let asked = context
@@ -394,6 +394,7 @@ impl Loads {
             bins: self.bins.clone(),
             flows: self.flows.clone(),
             phases: self.phases.clone(),
+            node_open_flows: self.node_open_flows,
             lost: self.lost.clone(),
             has_other_congestion_control: self.has_other_congestion_control,
         });
@@ -585,6 +586,16 @@ impl Application for Loads {
             Directive::GoOn
         }
     }
+}
+
+/// Gives the connection the congestion control of that name, where one is named; whether it has it.
+pub(crate) fn set_congestion_control(context: &Context<'_>, name: Option<&str>) -> bool {
+    let socket = context.socket();
+    name.is_none_or(|name| {
+        SockRef::from(&socket)
+            .set_tcp_congestion(name.as_bytes())
+            .is_ok()
+    })
 }
 
 const fn index(direction: Direction) -> usize {

@@ -1,11 +1,16 @@
 //! What the load loop is asked to do, and what it tells.
 
 use protocol::message::samples::FlowCountSample;
-use protocol::message::test::PhaseSpan;
+use protocol::message::test::{PhaseSpan, TestAdmission};
 use protocol::time::Instant;
 
 use super::goodput_bins::GoodputBins;
-use crate::address::Route;
+use crate::address::{Route, Site};
+use crate::fault::Fault;
+
+/// What the user reads where the kernel lacks what was asked for.
+pub(crate) const OTHER_CONGESTION_CONTROL: &str =
+    "this machine lacks the congestion control that the uploads were to have; its own was used";
 
 /// What the load is to be.
 #[derive(Clone, Debug)]
@@ -28,9 +33,35 @@ pub struct LoadPlan {
     pub congestion_control: Option<String>,
 }
 
+impl LoadPlan {
+    /// Of an admitted test, from `start` on.
+    ///
+    /// # Errors
+    /// The node names URLs that can't be used.
+    pub fn new(
+        site: &Site,
+        admission: &TestAdmission,
+        start: Instant,
+        phases: Vec<PhaseSpan>,
+        congestion_control: Option<String>,
+    ) -> Result<Self, Fault> {
+        let endpoints = &admission.endpoints;
+        Ok(Self {
+            start,
+            phases,
+            download: site.route_in_test(&endpoints.download, &admission.test_id)?,
+            upload: site.route_in_test(&endpoints.upload, &admission.test_id)?,
+            status: site.route(&endpoints.test)?,
+            token: admission.token.clone(),
+            flows_max: admission.flows_max,
+            congestion_control,
+        })
+    }
+}
+
 /// What the loop is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoadOrder {
+pub(super) enum LoadOrder {
     /// End every flow and the loop.
     End,
 }
@@ -44,8 +75,25 @@ pub struct LoadNotice {
     pub flows: Vec<FlowCountSample>,
     /// The phases, as they are counted.
     pub phases: Vec<PhaseSpan>,
+    /// How many flows of the test the node has open, and when it was asked, µs since the start; `None` until it has answered.
+    pub node_open_flows: Option<(u64, u32)>,
     /// Why a flow was lost or refused, the newest.
     pub lost: Option<String>,
     /// The uploads could not be given the congestion control that was asked for.
     pub has_other_congestion_control: bool,
+}
+
+impl LoadNotice {
+    /// What the user should know of the load beside the result.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.has_other_congestion_control {
+            warnings.push(OTHER_CONGESTION_CONTROL.to_owned());
+        }
+        if let Some(lost) = &self.lost {
+            warnings.push(format!("not every load flow ran: {lost}"));
+        }
+        warnings
+    }
 }

@@ -15,10 +15,12 @@ use protocol::http1::{Method, RequestHead};
 use protocol::message::probe::{Echo, Probe};
 use protocol::message::samples::{NodeRttSample, ProbeTransport};
 use protocol::message::socket::NodeMessage;
+use protocol::message::test::TestAdmission;
 use protocol::time::Instant;
 
 use super::schedule::ProbeSchedule;
-use crate::address::Route;
+use crate::address::{Route, Site};
+use crate::fault::Fault;
 
 /// A probe unanswered for this long after the last phase is lost.
 pub const LATE_ANSWER_LIMIT: Duration = Duration::from_secs(3);
@@ -46,6 +48,21 @@ pub struct ProbeRoutes {
     pub main_role: Route,
     /// `GET /ping`.
     pub http: Route,
+}
+
+impl ProbeRoutes {
+    /// Of an admitted test.
+    ///
+    /// # Errors
+    /// The node names URLs that can't be used.
+    pub fn of_test(site: &Site, admission: &TestAdmission) -> Result<Self, Fault> {
+        let endpoints = &admission.endpoints;
+        Ok(Self {
+            ping_role: site.route_in_test(&endpoints.ping_ws, &admission.test_id)?,
+            main_role: site.route_in_test(&endpoints.ping_ws_fallback, &admission.test_id)?,
+            http: site.route(&endpoints.ping_http)?,
+        })
+    }
 }
 
 /// What the loop is told.
@@ -310,18 +327,16 @@ impl Probes {
         let Some(run) = &mut self.run else {
             return;
         };
+        if now < run.start {
+            return;
+        }
         let now_us = run.since_us(now);
-        while let Some(due_us) = run.schedule.poll_timeout()
-            && now >= run.start
-            && due_us <= now_us
-        {
-            if let Some(probe) = run.schedule.poll_probe(due_us) {
-                self.batch.sent.push(SentProbe {
-                    sequence: probe.sequence,
-                    sent_us: due_us,
-                    late_us: 0,
-                });
-            }
+        while let Some((probe, due_us)) = run.schedule.poll_missed(now_us) {
+            self.batch.sent.push(SentProbe {
+                sequence: probe.sequence,
+                sent_us: due_us,
+                late_us: 0,
+            });
         }
     }
 

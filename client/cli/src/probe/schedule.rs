@@ -33,6 +33,14 @@ impl ProbeSchedule {
         }
     }
 
+    /// The same between two moments, on the same grid.
+    #[must_use]
+    pub fn between(interval_us: u64, from_us: u64, end_us: u64) -> Self {
+        let mut schedule = Self::new(interval_us, end_us);
+        schedule.slot = from_us.div_ceil(schedule.interval_us);
+        schedule
+    }
+
     /// When the next probe is due, µs since the start; `None` when there is none any more.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
@@ -58,6 +66,13 @@ impl ProbeSchedule {
         self.sequence = self.sequence.wrapping_add(1);
         self.slot = now_us / self.interval_us + 1;
         Some(probe)
+    }
+
+    /// The probe whose time came by `now_us`, and when that was, where no probe can leave: each slot is one, for each is a probe
+    /// that the user would have waited for in vain.
+    pub fn poll_missed(&mut self, now_us: u64) -> Option<(DueProbe, u64)> {
+        let due_us = self.poll_timeout().filter(|&due_us| due_us <= now_us)?;
+        self.poll_probe(due_us).map(|probe| (probe, due_us))
     }
 
     /// Ends it: no probe is due any more.
@@ -89,6 +104,21 @@ mod tests {
         };
         assert_eq!(schedule.poll_probe(420_000), Some(late));
         assert_eq!(schedule.poll_timeout(), Some(450_000));
+    }
+
+    #[test]
+    fn a_schedule_that_begins_late_keeps_to_the_grid() {
+        let schedule = ProbeSchedule::between(PROBE_INTERVAL_US, 120_000, 1_000_000);
+        assert_eq!(schedule.poll_timeout(), Some(150_000));
+    }
+
+    #[test]
+    fn without_a_connection_every_slot_is_a_probe() {
+        let mut schedule = ProbeSchedule::new(PROBE_INTERVAL_US, 1_000_000);
+        let missed = std::iter::from_fn(|| schedule.poll_missed(120_000));
+        let at: Vec<u64> = missed.map(|(_, due_us)| due_us).collect();
+        assert_eq!(at, [0, 50_000, 100_000]);
+        assert_eq!(schedule.poll_timeout(), Some(150_000));
     }
 
     #[test]

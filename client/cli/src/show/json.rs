@@ -1,6 +1,6 @@
 //! The report as JSON: the shape that the node gives to the page, and `partial` where it is not a whole one.
 
-use client::single::{Outcome, Partial};
+use client::outcome::{Outcome, Partial};
 use protocol::message::report::Report;
 use serde::Serialize;
 

@@ -1,22 +1,17 @@
 //! The run while it runs, on standard error: one line that is drawn over and over, and one that stays for each phase that is
 //! over. Nothing at all where standard error is no terminal.
 
-use std::io::IsTerminal as _;
-
-use client::single::{Progress, Step};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use client::line::Step;
+use client::single::Progress;
+use indicatif::ProgressBar;
 use protocol::measure::phases::load;
 use protocol::message::samples::Direction;
 use protocol::message::test::{Phase, PhaseSpan};
 
-use super::{table, words};
+use super::{bar, words};
 
-/// Below this there is no room for a bar beside the figures.
-const BAR_WIDTH_MIN: usize = 72;
 /// Rates shown are means of this long, µs.
 const RATE_WINDOW_US: u64 = 1_000_000;
-/// How often it is drawn at most, a second.
-const DRAWS_PER_SECOND: u8 = 10;
 
 /// See the module.
 pub(crate) struct Live {
@@ -27,9 +22,10 @@ pub(crate) struct Live {
 impl Live {
     /// Shows nothing where it is not wanted, or nobody would see it.
     pub(crate) fn new(is_quiet: bool) -> Self {
-        let is_shown = !is_quiet && std::io::stderr().is_terminal();
+        let bar = bar::target(is_quiet)
+            .map(|target| ProgressBar::with_draw_target(Some(0), target).with_style(bar::style()));
         Self {
-            bar: is_shown.then(new_bar),
+            bar,
             shown_phase: None,
         }
     }
@@ -39,17 +35,9 @@ impl Live {
         let Some(bar) = self.bar.clone() else {
             return;
         };
-        let prefix = match progress.step {
-            Step::Admitting => "asking",
-            Step::Connecting => "connecting",
-            Step::Running => progress.phase().map_or("", |span| words::phase(span.phase)),
-            Step::Settling => "last answers",
-            Step::Reporting => "computing",
-        };
+        let phase = progress.phase().map_or("", |span| words::phase(span.phase));
         let end_us = progress.phases.last().map_or(0, |span| span.end_us);
-        bar.set_length(end_us / 1_000);
-        bar.set_position(progress.elapsed_us.min(end_us) / 1_000);
-        bar.set_prefix(prefix);
+        bar::advance(&bar, progress.step, phase, progress.elapsed_us, end_us);
         if progress.step == Step::Running {
             self.note_phase(progress);
             bar.set_message(figures(progress));
@@ -82,28 +70,10 @@ impl Live {
     }
 }
 
-fn new_bar() -> ProgressBar {
-    let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
-    let bar = ProgressBar::with_draw_target(Some(0), target);
-    let template = if table::width() >= BAR_WIDTH_MIN {
-        "{prefix:12} {wide_bar} {msg}"
-    } else {
-        "{prefix} {percent}% {wide_msg}"
-    };
-    // A template of our own always parses; the default one shows as much.
-    bar.set_style(
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    bar
-}
-
 /// Latency and rates of the last second.
 fn figures(progress: &Progress<'_>) -> String {
     let now_us = progress.elapsed_us;
-    let latency = progress.log.now_ms(now_us).map_or_else(
-        || "  - ms".to_owned(),
-        |now_ms| format!("{:>4} ms", words::ms(now_ms)),
-    );
+    let latency = words::latency(progress.log.now_ms(now_us));
     let loaded = progress.phase().map(|span| load(span.phase));
     let rate = |direction, sign| {
         loaded.filter(|loaded| loaded.includes(direction)).map(|_| {

@@ -1,10 +1,10 @@
 //! The result for people: the grade, a table that gives up columns until it fits, and what speaks against it.
 
-use client::single::Outcome;
+use client::outcome::Outcome;
 use protocol::message::report::{ConfidenceLevel, PhaseReport, Report};
 use protocol::message::test::Phase;
 
-use super::{style, words};
+use super::{household_table, style, words};
 
 /// Where no terminal says how wide it is.
 const DEFAULT_WIDTH: usize = 80;
@@ -33,6 +33,9 @@ pub(crate) fn text(outcome: &Outcome, width: usize) -> String {
     }
     for warning in &outcome.warnings {
         text += &item(warning, text_width);
+    }
+    if let Some(household) = &report.household {
+        return text + &household_table::text(outcome, household, width, text_width);
     }
     text += &verdict(report, text_width);
     text += "\n";
@@ -113,10 +116,7 @@ fn rows(report: &Report) -> Vec<Vec<String>> {
 fn row(name: &str, phase: &PhaseReport) -> Vec<String> {
     let ms = |value: Option<f64>| value.map(words::ms).unwrap_or_default();
     let mbps = |value: Option<f64>| value.map(words::mbps).unwrap_or_default();
-    let increase = phase.latency_increase_ms.map(|increase_ms| {
-        let sign = if increase_ms >= 0.05 { "+" } else { "" };
-        format!("{sign}{}", words::ms(increase_ms))
-    });
+    let increase = phase.latency_increase_ms.map(words::signed_ms);
     vec![
         name.to_owned(),
         ms(phase.working_latency_ms),
@@ -139,7 +139,7 @@ fn row(name: &str, phase: &PhaseReport) -> Vec<String> {
 
 /// Columns as wide as their widest cell, two apart, the first to the left and the others to the right; as many as fit. The
 /// first row is the names.
-fn grid(rows: &[Vec<String>], width: usize) -> String {
+pub(super) fn grid(rows: &[Vec<String>], width: usize) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
@@ -182,7 +182,7 @@ fn grid(rows: &[Vec<String>], width: usize) -> String {
 }
 
 /// A sentence broken at its spaces; each line gets the style.
-fn paragraph(sentence: &str, width: usize, style: impl Fn(&str) -> String) -> String {
+pub(super) fn paragraph(sentence: &str, width: usize, style: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     for line in wrapped(sentence, width) {
         text += &style(&line);
@@ -191,7 +191,7 @@ fn paragraph(sentence: &str, width: usize, style: impl Fn(&str) -> String) -> St
     text
 }
 
-fn item(sentence: &str, width: usize) -> String {
+pub(super) fn item(sentence: &str, width: usize) -> String {
     let mut text = String::new();
     for (number, line) in wrapped(sentence, width.saturating_sub(2))
         .iter()
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_partial_result_says_so_first() {
         let mut outcome = outcome();
-        outcome.partial = Some(client::single::Partial::Interrupted);
+        outcome.partial = Some(client::outcome::Partial::Interrupted);
         let text = anstream::adapter::strip_str(&text(&outcome, 80)).to_string();
         assert!(text.starts_with("Partial result: interrupted"), "{text}");
     }

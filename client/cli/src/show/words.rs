@@ -1,6 +1,7 @@
 //! Phases, figures and endings in words.
 
-use client::single::Partial;
+use client::outcome::Partial;
+use protocol::message::profile::HouseholdPhase;
 use protocol::message::report::Grade;
 use protocol::message::samples::ProbeTransport;
 use protocol::message::test::Phase;
@@ -12,6 +13,15 @@ pub(crate) const fn phase(phase: Phase) -> &'static str {
         Phase::DownloadWarmup | Phase::Download => "download",
         Phase::UploadWarmup | Phase::Upload => "upload",
         Phase::Bidirectional => "both",
+    }
+}
+
+/// A phase of a household test.
+pub(crate) const fn household_phase(phase: HouseholdPhase) -> &'static str {
+    match phase {
+        HouseholdPhase::Baseline => "idle",
+        HouseholdPhase::CapacityDown | HouseholdPhase::CapacityUp => "capacity",
+        HouseholdPhase::Traffic => "everybody",
     }
 }
 
@@ -46,6 +56,18 @@ pub(crate) fn ms(value: f64) -> String {
     } else {
         text
     }
+}
+
+/// The same with the sign of what was added.
+pub(crate) fn signed_ms(increase_ms: f64) -> String {
+    let sign = if increase_ms >= 0.05 { "+" } else { "" };
+    format!("{sign}{}", ms(increase_ms))
+}
+
+/// A latency of the moment, as wide as most are.
+pub(crate) fn latency(value_ms: Option<f64>) -> String {
+    let figure = value_ms.map_or_else(|| "-".to_owned(), ms);
+    format!("{figure:>4} ms")
 }
 
 /// Mbit/s with three digits or so.

@@ -3,6 +3,7 @@
 
 mod fake_node;
 mod harness;
+mod household;
 
 use engine::runtime::sys::process::send_signal;
 use fake_node::FakeNode;
@@ -150,6 +151,7 @@ fn a_wrong_command_line_is_a_usage_error() {
         &["test", "http://127.0.0.1", "--min-grade", "E"],
         &["test", "http://127.0.0.1", "-4", "-6"],
         &["test", "http://127.0.0.1", "--json", "--csv"],
+        &["test", "http://127.0.0.1", "--demand", "standard"],
         &["ping", "http://127.0.0.1", "-i", "0"],
     ] {
         let (code, stdout, stderr) = run(arguments);
@@ -358,6 +360,7 @@ fn the_manual_and_the_completions_know_every_command() {
         ".SH TEST",
         ".SH PING",
         "min\\-grade",
+        "household",
         "Exit codes",
     ] {
         assert!(manual.contains(word), "{word}");

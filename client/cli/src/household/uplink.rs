@@ -1,0 +1,109 @@
+//! The uplink half of a user's session: what leaves when, by the schedule of `protocol::pacing`, as the node's own half does it.
+
+use std::time::Duration;
+
+use engine::runtime::application::Context;
+use engine::runtime::sys::clock;
+use protocol::message::profile::{ProfileDescription, TRAFFIC_HEADER_BYTES, TrafficHeader};
+use protocol::message::samples::Direction;
+use protocol::pacing::FlowPacer;
+use protocol::profile::FlowProfile;
+use protocol::time::Instant;
+
+/// While so many bytes wait here nothing more is released: the pacer decides what becomes of what is overdue, not a queue.
+const WAITING_BYTES_MAX: usize = 64 * 1024;
+/// After that, the pacers are asked again.
+const FULL_RETRY: Duration = Duration::from_millis(2);
+
+/// The flows of one session; none before its traffic starts.
+#[derive(Debug, Default)]
+pub(super) struct Uplink {
+    flows: Vec<UpFlow>,
+    retry_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct UpFlow {
+    number: u8,
+    sequence: u32,
+    skipped: u64,
+    pacer: FlowPacer,
+}
+
+impl Uplink {
+    /// Starts every flow that the user sends.
+    pub(super) fn start(now: Instant, profile: &ProfileDescription) -> Self {
+        let flows = profile.flows.iter().zip(0..);
+        let ups = flows.filter(|(flow, _)| flow.direction == Direction::Up);
+        let flows = ups.map(|(flow, number)| {
+            let flow = FlowProfile {
+                direction: flow.direction,
+                rate_bps: flow.rate_bps,
+                pattern: flow.pattern,
+            };
+            UpFlow {
+                number,
+                sequence: 0,
+                skipped: 0,
+                pacer: FlowPacer::new(now, &flow),
+            }
+        });
+        Self {
+            flows: flows.collect(),
+            retry_at: None,
+        }
+    }
+
+    /// When the next message may leave.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let deadlines = self.flows.iter().map(|flow| flow.pacer.next_deadline());
+        let release = deadlines.min()?;
+        Some(self.retry_at.map_or(release, |retry| release.max(retry)))
+    }
+
+    /// Sends what is due and fits; `buffer` is filler as long as the longest message.
+    pub(super) fn send_due(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) {
+        self.retry_at = None;
+        for flow in &mut self.flows {
+            loop {
+                if context.connection.queued_transmit_bytes() >= WAITING_BYTES_MAX {
+                    self.retry_at = Some(context.now + FULL_RETRY);
+                    return;
+                }
+                let Some(release) = flow.pacer.poll_release(context.now) else {
+                    break;
+                };
+                let header = flow.next_header(release.flags);
+                let length = (release.bytes as usize).clamp(TRAFFIC_HEADER_BYTES, buffer.len());
+                buffer[..TRAFFIC_HEADER_BYTES].copy_from_slice(&header.to_bytes());
+                let message = &buffer[..length];
+                if context
+                    .connection
+                    .send_binary(context.now, message)
+                    .is_err()
+                {
+                    // It is closing: nothing is due any more.
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl UpFlow {
+    /// What was given up in a stall leaves a gap in the numbers.
+    fn next_header(&mut self, flags: u8) -> TrafficHeader {
+        let skipped = self.pacer.skipped();
+        // Sequence numbers wrap.
+        self.sequence = self.sequence.wrapping_add((skipped - self.skipped) as u32);
+        self.skipped = skipped;
+        let header = TrafficHeader {
+            flow: self.number,
+            flags,
+            sequence: self.sequence,
+            send_us: clock::monotonic_now().as_micros(),
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        header
+    }
+}
