@@ -59,7 +59,9 @@ fn the_look_is_served_and_changes_on_sighup() {
     };
     folder.write("logo.svg", &svg(1));
     config("#00A651");
-    let node = Node::start(&["--config", &folder.path("config.toml")]);
+    // One loop: of several, one may answer by what another has let go of a moment ago.
+    let config_file = folder.path("config.toml");
+    let node = Node::start(&["--config", &config_file, "--loops", "1"]);
     let (children, port) = (node.children(), node.main_port);
     let sponsor = json!({ "name": "Alpnet", "link": "https://alpnet.example/", "city": "Bolzano" });
     let look = json!({ "sponsor": sponsor, "logo_path": "/api/branding/logo", "accent_colour": "#00a651" });
