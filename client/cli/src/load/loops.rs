@@ -20,8 +20,8 @@ use protocol::measure::phases::is_graded;
 use protocol::message::samples::{Direction, FlowCountSample};
 use protocol::message::test::{PhaseSpan, TestStatus};
 use protocol::time::Instant;
-use socket2::SockRef;
 
+use super::congestion_control::set_congestion_control;
 use super::flow_count::{FLOWS_AT_START, FlowCount, JUDGEMENT_WINDOW_US};
 use super::goodput_bins::{BIN_US, GoodputBins};
 use super::plan::{LoadNotice, LoadOrder, LoadPlan};
@@ -586,16 +586,6 @@ impl Application for Loads {
             Directive::GoOn
         }
     }
-}
-
-/// Gives the connection the congestion control of that name, where one is named; whether it has it.
-pub(crate) fn set_congestion_control(context: &Context<'_>, name: Option<&str>) -> bool {
-    let socket = context.socket();
-    name.is_none_or(|name| {
-        SockRef::from(&socket)
-            .set_tcp_congestion(name.as_bytes())
-            .is_ok()
-    })
 }
 
 const fn index(direction: Direction) -> usize {

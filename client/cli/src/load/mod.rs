@@ -4,11 +4,12 @@ pub mod flow_count;
 pub mod goodput_bins;
 pub mod stretch;
 
+mod congestion_control;
 mod link;
 mod loops;
 mod plan;
 
+pub(crate) use congestion_control::{OTHER_CONGESTION_CONTROL, set_congestion_control};
 pub use link::LoadLink;
-pub(crate) use loops::set_congestion_control;
-pub(crate) use plan::OTHER_CONGESTION_CONTROL;
+
 pub use plan::{LoadNotice, LoadPlan};

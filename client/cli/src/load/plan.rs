@@ -4,13 +4,10 @@ use protocol::message::samples::FlowCountSample;
 use protocol::message::test::{PhaseSpan, TestAdmission};
 use protocol::time::Instant;
 
+use super::congestion_control::OTHER_CONGESTION_CONTROL;
 use super::goodput_bins::GoodputBins;
 use crate::address::{Route, Site};
 use crate::fault::Fault;
-
-/// What the user reads where the kernel lacks what was asked for.
-pub(crate) const OTHER_CONGESTION_CONTROL: &str =
-    "this machine lacks the congestion control that the uploads were to have; its own was used";
 
 /// What the load is to be.
 #[derive(Clone, Debug)]
