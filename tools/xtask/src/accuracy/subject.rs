@@ -13,12 +13,10 @@ use super::record::{Instrument, PhaseFigures, Record};
 use super::strain::Strain;
 use super::watch::Watch;
 use crate::daemon::{Daemon, Place};
-use crate::lab::page;
-use crate::process::{capture, output};
+use crate::lab::{client, page};
+use crate::process::output;
 use crate::workspace;
 
-/// A test takes 40 s; connecting, the last answers and the report the rest.
-const CLIENT_LIMIT: Duration = Duration::from_secs(120);
 const MAKING_LIMIT: Duration = Duration::from_secs(20);
 /// When the graded phases count, seconds since the start.
 const GRADED_S: [(&str, f64, f64); 3] = [
@@ -103,28 +101,14 @@ fn test(
             page::run_test(node, &url, folder, flags)
         }
         Instrument::Client => {
-            let program = workspace::target().join("release/bufferbloat");
-            let mut command = strain.client(line, &program.to_string_lossy());
-            command.args(["test", "--json", "--quiet", &url]);
-            if is_secure {
-                command.arg("--insecure");
-            }
-            let captured = capture(&mut command, CLIENT_LIMIT)?;
-            std::fs::write(folder.join("report.json"), &captured.stdout)?;
-            serde_json::from_str(&captured.stdout).with_context(|| {
-                format!(
-                    "the client printed no report ({:?}): {}",
-                    captured.status,
-                    captured.stderr.trim()
-                )
-            })
+            let flags: &[&str] = if is_secure { &["--insecure"] } else { &[] };
+            let command = strain.client(line, &client::program());
+            client::run_test(command, &url, folder, flags)
         }
     }
 }
 
 fn record(case: &Case, instrument: Instrument, watch: &Watch, report: &Value) -> Result<Record> {
-    // The client may put the report beside what it knows besides.
-    let report = report.get("report").unwrap_or(report);
     let number = |pointer: &str| {
         report
             .pointer(pointer)

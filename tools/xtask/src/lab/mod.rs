@@ -3,6 +3,7 @@
 //! Two kinds of line: `linklab`'s, whose queue and true delay are known, and one out of the kernel's bridge and TBF, with
 //! which the former is compared. Needs root; owns no statistics beyond what it checks itself with.
 
+pub(crate) mod client;
 pub(crate) mod line;
 pub(crate) mod page;
 pub(crate) mod ping;

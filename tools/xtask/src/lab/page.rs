@@ -92,7 +92,7 @@ pub(crate) fn check_increase(report: &Value, phase: &str, truth: &Truth) -> Resu
     let seen = number(report, &format!("/phases/{phase}/latency_increase_ms"))?;
     let true_increase = true_phase.latency_increase_ms;
     let tolerance = (true_increase * TOLERANCE_SHARE).max(TOLERANCE_MS);
-    let text = format!("page {seen:.1} ms, ping {true_increase:.1} ms");
+    let text = format!("said {seen:.1} ms, ping {true_increase:.1} ms");
     ensure!(
         (seen - true_increase).abs() <= tolerance,
         "{text}; within {tolerance:.1} ms is asked"

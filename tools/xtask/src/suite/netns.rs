@@ -1,12 +1,14 @@
-//! The truth test: the page's figures through an emulated line, held against what ICMP ping sees on the same line.
+//! The truth test: the figures of page and client through an emulated line, held against what ICMP ping sees on such a line.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::count::Counts;
 use super::prerequisites;
 use super::step::install_page_packages;
 use crate::lab::line::{Line, LineShape};
-use crate::lab::{page, truth};
+use crate::lab::truth::Truth;
+use crate::lab::{client, page, truth};
 use crate::third_party::check::{Verdict, report};
 
 /// The line that the product is proven on.
@@ -50,43 +52,69 @@ pub(crate) fn run() -> Result<Counts> {
         );
         verdicts.push((name, Verdict::of(QUEUE_SHARE.contains(&share), text)));
     }
-    match page::report_through(SHAPE) {
-        Ok(page_report) => {
-            println!("{}", serde_json::to_string_pretty(&page_report["phases"])?);
-            // With both directions full, who holds which queue depends on who came first: told, not judged.
-            match page::check_increase(&page_report, "bidirectional", &truth) {
-                Ok(text) => println!("bidirectional: {text}"),
-                Err(error) => println!("bidirectional: {error:#}"),
-            }
-            verdicts.extend([
-                (
-                    "the_page_saturates_the_downlink",
-                    page::check_saturation(&page_report, "download", "down", SHAPE.down_mbps)
-                        .into(),
-                ),
-                (
-                    "the_page_saturates_the_uplink",
-                    page::check_saturation(&page_report, "upload", "up", SHAPE.up_mbps).into(),
-                ),
-                (
-                    "the_pages_download_increase_is_the_truth",
-                    page::check_increase(&page_report, "download", &truth).into(),
-                ),
-                (
-                    "the_pages_upload_increase_is_the_truth",
-                    page::check_increase(&page_report, "upload", &truth).into(),
-                ),
-            ]);
-        }
-        Err(error) => verdicts.push((
-            "the_page_reports_through_a_line",
-            Verdict::Failed(format!("{error:#}")),
-        )),
-    }
+    verdicts.extend(judge(PAGE, page::report_through(SHAPE), &truth));
+    verdicts.extend(judge(CLIENT, client::report_through(SHAPE), &truth));
     Ok(verdicts
         .into_iter()
         .map(|(name, verdict)| report(name, verdict))
         .sum())
+}
+
+/// The tests of one instrument, by name.
+struct Names {
+    reports: &'static str,
+    saturates: [&'static str; 2],
+    is_true: [&'static str; 2],
+}
+
+const PAGE: Names = Names {
+    reports: "the_page_reports_through_a_line",
+    saturates: [
+        "the_page_saturates_the_downlink",
+        "the_page_saturates_the_uplink",
+    ],
+    is_true: [
+        "the_pages_download_increase_is_the_truth",
+        "the_pages_upload_increase_is_the_truth",
+    ],
+};
+const CLIENT: Names = Names {
+    reports: "the_client_reports_through_a_line",
+    saturates: [
+        "the_client_saturates_the_downlink",
+        "the_client_saturates_the_uplink",
+    ],
+    is_true: [
+        "the_clients_download_increase_is_the_truth",
+        "the_clients_upload_increase_is_the_truth",
+    ],
+};
+
+fn judge(names: Names, said: Result<Value>, truth: &Truth) -> Vec<(&'static str, Verdict)> {
+    let said = match said {
+        Ok(said) => said,
+        Err(error) => return vec![(names.reports, Verdict::Failed(format!("{error:#}")))],
+    };
+    println!("{:#}", said["phases"]);
+    // With both directions full, who holds which queue depends on who came first: told, not judged.
+    match page::check_increase(&said, "bidirectional", truth) {
+        Ok(text) => println!("bidirectional: {text}"),
+        Err(error) => println!("bidirectional: {error:#}"),
+    }
+    let [downlink, uplink] = names.saturates;
+    let [download, upload] = names.is_true;
+    let saturation = |phase, direction, rate_mbps| {
+        page::check_saturation(&said, phase, direction, rate_mbps).into()
+    };
+    vec![
+        (downlink, saturation("download", "down", SHAPE.down_mbps)),
+        (uplink, saturation("upload", "up", SHAPE.up_mbps)),
+        (
+            download,
+            page::check_increase(&said, "download", truth).into(),
+        ),
+        (upload, page::check_increase(&said, "upload", truth).into()),
+    ]
 }
 
 fn leaves_nothing() -> Verdict {
