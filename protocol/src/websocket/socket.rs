@@ -3,7 +3,10 @@
 //! Frames are written whole, so filler is the only thing that can be cut: while a filler frame is under way nothing
 //! else is handed to the driver. A binary message that nobody wants is counted from the frame headers alone.
 
+mod control;
 mod lifetime;
+
+use control::ControlPayload;
 
 use super::fault::Fault;
 use super::filler::FillerSender;
@@ -90,34 +93,6 @@ enum End {
         until: Option<Instant>,
     },
     Closed(Closed),
-}
-
-/// The payload of a control frame.
-#[derive(Clone, Copy, Debug)]
-struct ControlPayload {
-    bytes: [u8; CONTROL_BYTES_MAX],
-    length: usize,
-}
-
-impl ControlPayload {
-    const EMPTY: Self = Self {
-        bytes: [0; CONTROL_BYTES_MAX],
-        length: 0,
-    };
-
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-
-    /// Appends what fits; a valid header announced no more.
-    fn push(&mut self, piece: &[u8]) -> &mut [u8] {
-        let start = self.length;
-        let count = piece.len().min(CONTROL_BYTES_MAX - start);
-        self.length += count;
-        let place = &mut self.bytes[start..start + count];
-        place.copy_from_slice(&piece[..count]);
-        place
-    }
 }
 
 impl WebSocket {

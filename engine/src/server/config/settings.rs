@@ -1,5 +1,7 @@
 //! The table of settings: one row for each key with its flag, its environment variable, its default and its help.
 //! `--help`, the file's keys, error messages and `check-config` are all made from it.
+//!
+//! Long because every key has its row in the one table.
 
 use super::setting::{Group, Kind, Setting};
 use super::{Bounded, Config, Limits};
