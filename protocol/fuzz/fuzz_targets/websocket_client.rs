@@ -1,4 +1,4 @@
-//! A client's WebSocket after its handshake; the input's first bit says whether binary messages are discarded.
+//! A client's WebSocket after its handshake; the input's first byte says what becomes of binary messages.
 #![no_main]
 
 use protocol::connection::{BinarySink, Connection, WebSocketOptions};
@@ -13,10 +13,10 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Some((&first, input)) = input.split_first() else {
         return;
     };
-    let binary = if first & 1 == 0 {
-        BinarySink::Deliver
-    } else {
-        BinarySink::Discard
+    let binary = match first % 3 {
+        0 => BinarySink::Deliver,
+        1 => BinarySink::Discard,
+        _ => BinarySink::Head { bytes: 16 },
     };
     let options = WebSocketOptions {
         binary,

@@ -187,10 +187,10 @@ impl Driver {
                 assert!(request.target().is_ascii() && !request.target().is_empty());
                 let _ = (request.query(), request.host(), request.header("accept"));
                 let options = WebSocketOptions {
-                    binary: if self.steps.is_multiple_of(2) {
-                        BinarySink::Deliver
-                    } else {
-                        BinarySink::Discard
+                    binary: match self.steps % 3 {
+                        0 => BinarySink::Deliver,
+                        1 => BinarySink::Discard,
+                        _ => BinarySink::Head { bytes: 16 },
                     },
                     extra_fields: Vec::new(),
                 };
