@@ -145,7 +145,7 @@ fn strained() -> Vec<Case> {
         line(
             "send-buffer",
             "the node's send buffers are at most 16 KiB",
-            50.0,
+            300.0,
             40.0,
             0.0,
         )
