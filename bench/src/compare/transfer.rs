@@ -161,12 +161,13 @@ fn watch(
     Ok((sample, begun))
 }
 
-/// What each loop told last, in their order.
+/// What each loop told last, in their order. One that has ended tells nothing while the others go on: the wait is for all.
 fn latest(moved: &Receiver<Moved>, loops: usize) -> Result<Vec<Moved>> {
     let mut latest: Vec<Option<Moved>> = vec![None; loops];
+    let deadline = clock::monotonic_now() + TELL_LIMIT;
     while latest.iter().any(Option::is_none) {
         let told = moved
-            .recv_timeout(TELL_LIMIT)
+            .recv_timeout(deadline - clock::monotonic_now())
             .context("a loop told nothing")?;
         latest[told.number] = Some(told);
     }

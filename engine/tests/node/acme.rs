@@ -87,7 +87,7 @@ fn await_pong(stream: &mut Stream, payload: [u8; 4]) -> std::io::Result<()> {
 #[test]
 fn the_first_certificate_comes_over_http_and_is_renewed_under_load_with_no_failed_request() {
     let (port, http_port) = (free_port(), free_port());
-    let Some(pebble) = Pebble::start(http_port, port, 12) else {
+    let Some(pebble) = Pebble::start(http_port, port, 24) else {
         return;
     };
     let folder = Folder::new("acme");

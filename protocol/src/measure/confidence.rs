@@ -76,7 +76,7 @@ impl DeviceGap {
 pub(super) struct Loaded {
     pub(super) direction: Direction,
     pub(super) goodput: Option<Goodput>,
-    /// The most flows it had at once until then.
+    /// How many flows it had at the phase's end.
     pub(super) flows: u32,
 }
 

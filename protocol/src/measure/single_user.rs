@@ -129,15 +129,13 @@ fn evidence_of(
     }
 }
 
-/// The most flows that a direction had at once until a time.
+/// The flows that a direction had at a time: an addition that was taken back is none.
 fn flows_at(samples: &TestSamples, direction: Direction, until_us: u64) -> u32 {
     samples
         .flows
         .iter()
-        .filter(|sample| sample.direction == direction && sample.at_us < until_us)
-        .map(|sample| sample.flows)
-        .max()
-        .unwrap_or(0)
+        .rfind(|sample| sample.direction == direction && sample.at_us < until_us)
+        .map_or(0, |sample| sample.flows)
 }
 
 /// A phase in the words of a sentence.

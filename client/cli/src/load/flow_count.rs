@@ -68,6 +68,10 @@ impl FlowCount {
             return 0;
         }
         self.next_judgement_us = now_us + JUDGEMENT_INTERVAL_US;
+        if self.best_before_mbps <= 0.0 && self.best_mbps <= 0.0 {
+            // On a long path nothing has been counted yet, which says nothing of the flows.
+            return 0;
+        }
         let is_more = goodput_mbps > self.best_before_mbps * WORTHWHILE_GAIN;
         self.best_before_mbps = std::mem::take(&mut self.best_mbps);
         let is_tried = self.last_addition > 0;
@@ -140,6 +144,12 @@ mod tests {
     fn what_the_first_flows_gain_by_themselves_is_no_reason_for_more() {
         let count = FlowCount::new(0, 16, FLOWS_AT_START);
         assert_eq!(grow(count, &[16.0, 48.0, 48.0]), [4, 6, 4]);
+    }
+
+    #[test]
+    fn nothing_is_tried_before_anything_was_counted() {
+        let count = FlowCount::new(0, 16, FLOWS_AT_START);
+        assert_eq!(grow(count, &[0.0, 0.0, 16.0, 48.0, 48.0]), [4, 4, 6, 8, 6]);
     }
 
     #[test]

@@ -59,7 +59,8 @@ describe("FlowCount", () => {
     expect(count.isFast).toBe(true);
   });
 
-  it("adds nothing on a line that carries nothing", () => {
-    expect(grow(new FlowCount(0, 16), [0, 0, 0])).toEqual([6, 4, 4]);
+  it("adds nothing before anything was carried", () => {
+    expect(grow(new FlowCount(0, 16), [0, 0, 0])).toEqual([4, 4, 4]);
+    expect(grow(new FlowCount(0, 16), [0, 0, 16, 48, 48])).toEqual([4, 4, 6, 8, 6]);
   });
 });

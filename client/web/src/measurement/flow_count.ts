@@ -74,6 +74,8 @@ export class FlowCount {
     this.#best_mbps = Math.max(this.#best_mbps, goodput_mbps);
     if (now_us < this.#nextJudgement_us) return 0;
     this.#nextJudgement_us = now_us + JUDGEMENT_INTERVAL_US;
+    // On a long path nothing has been counted yet, which says nothing of the flows.
+    if (this.#bestBefore_mbps <= 0 && this.#best_mbps <= 0) return 0;
     const isMore = goodput_mbps > this.#bestBefore_mbps * WORTHWHILE_GAIN;
     this.#bestBefore_mbps = this.#best_mbps;
     this.#best_mbps = 0;

@@ -197,7 +197,8 @@ pub fn prepare(folder: &Path, owner: Option<(u32, u32)>) -> Result<(), AcmeFault
         Err(error) => return Err(failed(error)),
     };
     if let (Some((user, group)), true) = (owner, is_new) {
-        std::os::unix::fs::chown(folder, Some(user), Some(group)).map_err(failed)?;
+        // Not what a link leads to, should somebody have put one here meanwhile: this may be root.
+        std::os::unix::fs::lchown(folder, Some(user), Some(group)).map_err(failed)?;
     }
     Ok(())
 }
