@@ -82,7 +82,8 @@ pub fn run(handover_fd: &str) -> ExitCode {
     // as well.
     let _ = setrlimit(Resource::RLIMIT_DATA, MEMORY_BYTES_MAX, MEMORY_BYTES_MAX);
     // Files that the sandbox lets through have to be there.
-    let prepared = store::prepare(&handover.folder, None);
+    // Where it cannot be made, the first attempt says so.
+    let _ = store::prepare(&handover.folder, None);
     let sandboxed = handover
         .sandbox
         .then(|| sandbox::close_all_but(&readable(&handover.acme), &[&handover.folder]));
@@ -94,7 +95,7 @@ pub fn run(handover_fd: &str) -> ExitCode {
             "the sandbox is not complete on this kernel"
         );
     }
-    match start(handover, prepared.is_ok()) {
+    match start(handover) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(
@@ -107,7 +108,7 @@ pub fn run(handover_fd: &str) -> ExitCode {
     }
 }
 
-fn start(handover: AcmeHandover, is_folder_there: bool) -> std::io::Result<()> {
+fn start(handover: AcmeHandover) -> std::io::Result<()> {
     // The supervisor's business; they must not kill a child that a `pkill -HUP` happens to reach.
     for signal in [SIGHUP, SIGUSR1, SIGUSR2, upgrade_signal()] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
@@ -128,7 +129,6 @@ fn start(handover: AcmeHandover, is_folder_there: bool) -> std::io::Result<()> {
                 scoreboard,
                 supervisor,
             },
-            is_folder_there,
         }
         .live(),
     );
@@ -145,8 +145,15 @@ fn readable(acme: &Acme) -> Vec<&Path> {
         "/etc/gai.conf",
         "/etc/services",
         "/etc/ld.so.cache",
-        "/etc/ssl",
-        "/etc/pki",
+        // Not the folders above them, which have the private keys of others.
+        "/etc/ssl/certs",
+        "/etc/ssl/cert.pem",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/pki/ca-trust",
+        "/etc/pki/tls/certs",
+        "/etc/pki/tls/cert.pem",
+        "/etc/pki/tls/cacert.pem",
+        "/var/lib/ca-certificates",
         "/etc/ca-certificates",
         "/usr/share/ca-certificates",
         "/usr/local/share/ca-certificates",
@@ -185,24 +192,24 @@ struct Client {
     acme: Acme,
     store: Store,
     answers: Answers,
-    is_folder_there: bool,
 }
 
 impl Client {
-    /// For ever; returns when the process is to be started anew.
+    /// Until an attempt has failed and the next is due, which is for a process started anew: the sandbox knows only the files
+    /// that were there when it was closed, and `resolv.conf` above all is replaced by a rename.
     async fn live(mut self) {
         let mut due_unix_s = self.first_due_unix_s();
+        let mut has_failed = false;
         loop {
             self.answers.scoreboard.acme().set_next_attempt(due_unix_s);
             wait_until(due_unix_s).await;
-            let is_folder_there = self.is_folder_there;
-            due_unix_s = self.attempt().await;
-            if !is_folder_there {
-                // The sandbox knows only what was there when it was closed.
-                self.answers.scoreboard.acme().set_next_attempt(due_unix_s);
-                wait_until(due_unix_s).await;
+            if has_failed {
+                // The successor waits for nothing more, whatever the clock did meanwhile.
+                self.answers.scoreboard.acme().set_next_attempt(unix_s());
                 return;
             }
+            due_unix_s = self.attempt().await;
+            has_failed = self.answers.scoreboard.acme().failures_in_a_row() != 0;
         }
     }
 
@@ -213,7 +220,7 @@ impl Client {
         if let Some(stored) = &stored {
             acme.set_stored(stored.stored_unix_s);
         }
-        let stored = stored.filter(|stored| stored.has_all_names);
+        let stored = stored.filter(|stored| stored.has_all_names && stored.is_of_authority);
         let due_unix_s =
             (stored.as_ref()).map_or(0, |stored| schedule::renewal_unix_s(stored.life, chance()));
         let now = unix_s();
@@ -224,7 +231,8 @@ impl Client {
         let rested_unix_s = asked.map_or(0, |asked| asked + schedule::BACKOFF_MIN_S);
         let backed_off_unix_s = match acme.failures_in_a_row() {
             0 => 0,
-            _ => acme.next_attempt_unix_s(),
+            // A clock that was put back must not make years of it.
+            _ => (acme.next_attempt_unix_s()).min(now + schedule::BACKOFF_MAX_S * 5 / 4),
         };
         [due_unix_s, rested_unix_s, backed_off_unix_s, now]
             .into_iter()
@@ -287,11 +295,14 @@ impl Client {
     }
 }
 
+/// Until then by the clock, and no longer than that was away at first: a clock may be put back meanwhile.
 async fn wait_until(due_unix_s: u64) {
+    let at_most = Duration::from_secs(due_unix_s.saturating_sub(unix_s()));
+    let begun = tokio::time::Instant::now();
     loop {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let left = Duration::from_secs(due_unix_s).saturating_sub(now.unwrap_or_default());
-        if left.is_zero() {
+        if left.is_zero() || begun.elapsed() >= at_most {
             return;
         }
         tokio::time::sleep(left.min(WAIT_MAX)).await;

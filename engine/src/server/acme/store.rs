@@ -26,6 +26,7 @@ pub(super) struct Store {
     folder: PathBuf,
     files: TlsFiles,
     account: PathBuf,
+    directory: String,
 }
 
 /// An account with the authority.
@@ -44,12 +45,14 @@ pub(super) struct Stored {
     pub(super) stored_unix_s: u64,
     /// Whether it is for all names that are wanted.
     pub(super) has_all_names: bool,
+    /// Whether the authority that is asked now gave it, and not one of an earlier configuration.
+    pub(super) is_of_authority: bool,
 }
 
 impl Store {
     pub(super) fn new(acme: &Acme, folder: &Path) -> Self {
         // An account belongs to one authority.
-        let directory: String = (acme.directory.trim_start_matches("https://").chars())
+        let file_name: String = (acme.directory.trim_start_matches("https://").chars())
             .map(|c| {
                 if c.is_ascii_alphanumeric() || c == '.' {
                     c
@@ -60,8 +63,9 @@ impl Store {
             .collect();
         Self {
             files: acme.files(folder),
-            account: folder.join(format!("account-{directory}.json")),
+            account: folder.join(format!("account-{file_name}.json")),
             folder: folder.to_owned(),
+            directory: acme.directory.clone(),
         }
     }
 
@@ -77,6 +81,7 @@ impl Store {
             },
             stored_unix_s: written.as_secs(),
             has_all_names: names.iter().all(|name| pair.names.contains(name)),
+            is_of_authority: pair.chain_pem.lines().next() == Some(self.directory.as_str()),
         })
     }
 
@@ -110,7 +115,13 @@ impl Store {
     pub(super) fn put(&self, chain_pem: &str, key_pem: &str) -> Result<Life, AcmeFault> {
         let pair = Pair::check(chain_pem.to_owned(), key_pem.to_owned(), SystemTime::now())
             .map_err(AcmeFault::Useless)?;
-        let text = format!("{}\n{}\n", key_pem.trim_end(), chain_pem.trim_end());
+        // Text outside the sections means nothing in PEM (RFC 7468, section 2): here, whose certificate it is.
+        let text = format!(
+            "{}\n{}\n{}\n",
+            self.directory,
+            key_pem.trim_end(),
+            chain_pem.trim_end()
+        );
         self.replace(&self.files.certificate, text.as_bytes())?;
         Ok(Life {
             not_before_unix_s: pair.not_before_unix_s,
@@ -248,7 +259,13 @@ mod tests {
         let life = store.put(&chain, &key).unwrap();
         let stored = store.certificate(&acme.names).unwrap();
         assert_eq!(stored.life, life);
-        assert!(stored.has_all_names);
+        assert!(stored.has_all_names && stored.is_of_authority);
+        let other = Acme {
+            directory: "https://other.example/dir".to_owned(),
+            ..acme.clone()
+        };
+        let stored = Store::new(&other, &folder).certificate(&acme.names);
+        assert!(!stored.unwrap().is_of_authority);
         let more = ["a.example".to_owned(), "b.example".to_owned()];
         assert!(!store.certificate(&more).unwrap().has_all_names);
         assert_eq!(store.last_attempt_unix_s(), Some(1_790_000_000));

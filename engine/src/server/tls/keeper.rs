@@ -26,6 +26,8 @@ pub struct Keeper {
     /// Who writes the files.
     source: CertificateSource,
     pair: Pair,
+    /// Whether it is one that the node made for itself.
+    is_temporary: bool,
     challenges: Vec<ChallengeAnswer>,
     ticket_keys: Vec<Vec<u8>>,
     ticket_key_made_at: Instant,
@@ -80,7 +82,8 @@ impl Keeper {
         scoreboard: &Scoreboard,
     ) -> Result<Self, String> {
         let read = FileState::of(&files);
-        let keeper = Self::new(now, temporary, files, source, read)?;
+        let mut keeper = Self::new(now, temporary, files, source, read)?;
+        keeper.is_temporary = true;
         keeper.note_installed(CertificateSource::Temporary, scoreboard);
         Ok(keeper)
     }
@@ -98,6 +101,7 @@ impl Keeper {
             files,
             source,
             pair,
+            is_temporary: false,
             challenges: Vec::new(),
             ticket_keys: vec![ticket_key],
             ticket_key_made_at: now,
@@ -144,6 +148,11 @@ impl Keeper {
         self.seen = state;
         if is_settled && state != self.read {
             self.reload(scoreboard);
+        } else if self.is_temporary
+            && let Ok(pair) = Pair::read(&self.files, SystemTime::now())
+        {
+            // The files are as they were: what was wrong with them was this machine's clock.
+            self.replace_pair(pair, scoreboard);
         }
     }
 
@@ -174,6 +183,7 @@ impl Keeper {
 
     fn replace_pair(&mut self, pair: Pair, scoreboard: &Scoreboard) {
         self.pair = pair;
+        self.is_temporary = false;
         self.has_news = true;
         self.note_installed(self.source, scoreboard);
         tracing::info!(
