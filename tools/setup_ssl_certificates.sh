@@ -44,12 +44,17 @@ fi
 
 export BUFFERBLOATD_ACME="$1" BUFFERBLOATD_ACME_EMAIL="${2:-}"
 bufferbloatd check-config >/dev/null
+# As systemd reads it: one word, and no specifiers.
+setting() {
+    printf 'Environment="%s=%s"\n' "$1" "$(printf %s "$2" | sed 's/[\\"]/\\&/g; s/%/%%/g')"
+}
+
 {
     echo "[Service]"
-    echo "Environment=BUFFERBLOATD_ACME=$1"
+    setting BUFFERBLOATD_ACME "$1"
     for NAME in BUFFERBLOATD_ACME_EMAIL BUFFERBLOATD_ACME_DIRECTORY BUFFERBLOATD_ACME_DIRECTORY_CA; do
         eval "VALUE=\${$NAME:-}"
-        [ -z "$VALUE" ] || echo "Environment=$NAME=$VALUE"
+        [ -z "$VALUE" ] || setting "$NAME" "$VALUE"
     done
 } >"$DROPIN/tls.conf"
 systemctl daemon-reload
