@@ -157,9 +157,15 @@ impl LoadFlow {
 
 /// `TCP_INFO` over a flow's life. The kernel's times limited by window and buffer add up over the connection, so on a
 /// connection that is used again only what was added since the flow's first sample counts.
+///
+/// The kernel's own time limited by the send buffer starts only where an acknowledgement finds the buffer full and empty of
+/// unsent data at once, and misses a buffer that holds no more than one segment of the sending call: 16 flows of 16 KiB that
+/// carried a tenth of a line were limited for 0.6 % of their time by it. So the samples are counted, too, in which the
+/// congestion window would have let more go than there was in the buffer.
 #[derive(Clone, Copy, Debug, Default)]
 struct KernelView {
     samples: u32,
+    samples_send_buffer_limited: u32,
     rtt_sum_us: u64,
     rtt_max_us: u32,
     cwnd_segments_max: u32,
@@ -174,6 +180,9 @@ impl KernelView {
             self.first = *info;
         }
         self.samples += 1;
+        let is_send_buffer_limited =
+            info.unsent_bytes == 0 && info.unacknowledged_segments < info.cwnd_segments;
+        self.samples_send_buffer_limited += u32::from(is_send_buffer_limited);
         self.rtt_sum_us += u64::from(info.rtt_us);
         self.rtt_max_us = self.rtt_max_us.max(info.rtt_us);
         self.cwnd_segments_max = self.cwnd_segments_max.max(info.cwnd_segments);
@@ -190,6 +199,10 @@ impl KernelView {
                 .checked_div(busy_us)
                 .unwrap_or(0) as u32
         };
+        let seen_limited_ppm = u64::from(self.samples_send_buffer_limited)
+            .saturating_mul(1_000_000)
+            .checked_div(u64::from(self.samples))
+            .unwrap_or(0) as u32;
         FlowRecord {
             direction,
             is_finished: true,
@@ -211,7 +224,8 @@ impl KernelView {
             send_buffer_limited_ppm: share_ppm(
                 self.last.send_buffer_limited_us,
                 self.first.send_buffer_limited_us,
-            ),
+            )
+            .max(seen_limited_ppm),
         }
     }
 }
@@ -269,5 +283,29 @@ mod tests {
         let record = flow.record(at(2));
         assert_eq!(record.receiver_limited_ppm, 250_000);
         assert_eq!((record.rtt_mean_us, record.rtt_max_us), (20, 30));
+    }
+
+    #[test]
+    fn a_send_buffer_that_holds_less_than_the_congestion_window_is_seen_though_the_kernel_counts_no_time_for_it()
+     {
+        let limited = TcpInfo {
+            cwnd_segments: 100,
+            unacknowledged_segments: 40,
+            unsent_bytes: 0,
+            ..TcpInfo::default()
+        };
+        let waits_for_the_line = TcpInfo {
+            unsent_bytes: 16_384,
+            ..limited
+        };
+        let fills_the_window = TcpInfo {
+            unacknowledged_segments: 100,
+            ..limited
+        };
+        let mut flow = LoadFlow::open(at(0), Direction::Down, None, LIMITS, 0);
+        for (second, info) in (1..).zip([limited, waits_for_the_line, fills_the_window, limited]) {
+            flow.sample(at(second), second, Some(info));
+        }
+        assert_eq!(flow.record(at(5)).send_buffer_limited_ppm, 500_000);
     }
 }

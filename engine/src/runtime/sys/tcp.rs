@@ -16,6 +16,10 @@ pub struct TcpInfo {
     pub rtt_min_us: u32,
     /// Congestion window, segments.
     pub cwnd_segments: u32,
+    /// Segments sent and not acknowledged yet.
+    pub unacknowledged_segments: u32,
+    /// Bytes in the send buffer that were never sent.
+    pub unsent_bytes: u32,
     /// Segments retransmitted since the connection opened.
     pub retransmits: u32,
     /// Newest delivery rate estimate, bits a second.
@@ -57,6 +61,8 @@ pub fn info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         rtt_us: raw.tcpi_rtt,
         rtt_min_us: raw.tcpi_min_rtt,
         cwnd_segments: raw.tcpi_snd_cwnd,
+        unacknowledged_segments: raw.tcpi_unacked,
+        unsent_bytes: raw.tcpi_notsent_bytes,
         retransmits: raw.tcpi_total_retrans,
         delivery_rate_bps: raw.tcpi_delivery_rate.saturating_mul(8),
         busy_us: raw.tcpi_busy_time,

@@ -13,12 +13,14 @@ mod verdict;
 mod watch;
 
 use std::collections::VecDeque;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use linklab::Line;
 
+use crate::process::output;
 use crate::{suite, workspace};
 use matrix::Case;
 use record::{Instrument, Record, Results};
@@ -26,6 +28,7 @@ use watch::Watch;
 
 /// The file of runs.
 const RESULTS: &str = "results.jsonl";
+const GIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
@@ -88,6 +91,7 @@ fn measure(cases: &[Case], arguments: &AccuracyArguments, results: &Results) -> 
         bail!("{obstacle}");
     }
     suite::build_product()?;
+    let commit = commit()?;
     let done = results.load()?;
     let is_wanted = |job: &Job| {
         (arguments.line.is_empty() || arguments.line.contains(&job.case.spec.name))
@@ -122,18 +126,18 @@ fn measure(cases: &[Case], arguments: &AccuracyArguments, results: &Results) -> 
     let [truths, pages, clients] = [Instrument::Truth, Instrument::Page, Instrument::Client]
         .map(|instrument| queue_of(instrument, &mut beside));
     let failures = std::thread::scope(|scope| {
-        let workers =
-            [&truths, &truths, &pages, &clients].map(|queue| scope.spawn(|| work(queue, results)));
+        let workers = [&truths, &truths, &pages, &clients]
+            .map(|queue| scope.spawn(|| work(queue, &commit, results)));
         workers
             .into_iter()
             .map(|worker| worker.join().unwrap_or(1))
             .sum::<usize>()
     });
-    Ok(failures + work(&Mutex::new(alone.into()), results))
+    Ok(failures + work(&Mutex::new(alone.into()), &commit, results))
 }
 
 /// Makes the runs of a queue one after the other; the number of those that failed.
-fn work(queue: &Mutex<VecDeque<Job>>, results: &Results) -> usize {
+fn work(queue: &Mutex<VecDeque<Job>>, commit: &str, results: &Results) -> usize {
     let next = || {
         queue
             .lock()
@@ -148,7 +152,7 @@ fn work(queue: &Mutex<VecDeque<Job>>, results: &Results) -> usize {
             job.instrument.name(),
             job.repetition
         );
-        match one(&job).and_then(|record| results.append(&record).map(|()| record)) {
+        match one(&job, commit).and_then(|record| results.append(&record).map(|()| record)) {
             Ok(record) => {
                 let phases = record
                     .phases()
@@ -169,7 +173,7 @@ fn work(queue: &Mutex<VecDeque<Job>>, results: &Results) -> usize {
     failures
 }
 
-fn one(job: &Job) -> Result<Record> {
+fn one(job: &Job, commit: &str) -> Result<Record> {
     let folder = workspace::scratch(&format!(
         "accuracy-{}-{}-{}",
         job.case.spec.name,
@@ -202,9 +206,23 @@ fn one(job: &Job) -> Result<Record> {
     Ok(Record {
         repetition: job.repetition,
         ended_unix_s,
+        commit: commit.to_owned(),
         load_average: load_average(),
         ..record
     })
+}
+
+/// The commit of what is built here, with a `+` where files have been changed since.
+fn commit() -> Result<String> {
+    let git = |words: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(words).current_dir(workspace::root());
+        output(&mut git, GIT_LIMIT)
+    };
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    let changes = git(&["status", "--porcelain", "--", ":!bench/*.md"])?;
+    let changed = if changes.trim().is_empty() { "" } else { "+" };
+    Ok(format!("{}{changed}", commit.trim()))
 }
 
 /// The machine's load average over the last minute.

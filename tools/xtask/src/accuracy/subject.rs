@@ -155,6 +155,7 @@ fn record(case: &Case, instrument: Instrument, watch: &Watch, report: &Value) ->
         instrument,
         repetition: 0,
         ended_unix_s: 0,
+        commit: String::new(),
         load_average: None,
         idle_ms: number("/idle_latency_ms")?,
         download,

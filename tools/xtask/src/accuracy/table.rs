@@ -1,6 +1,6 @@
 //! `bench/ACCURACY.md`: every run's figures against the truth of its line. Renders; measures nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::matrix::Case;
 use super::record::{Instrument, PhaseFigures, Record};
-use super::verdict::{agree, grade, is_attributed, is_grade_right, up_shares};
+use super::verdict::{agree, cause, grade, is_attributed, is_grade_right, own_queue_ms, up_shares};
 use crate::process::output;
 use crate::workspace;
 
@@ -21,7 +21,7 @@ const BUSY_LOAD_AVERAGE: f64 = 8.0;
 /// # Errors
 /// When the file can't be written.
 pub(crate) fn write(cases: &[Case], records: &[Record]) -> Result<()> {
-    let text = render(cases, records, &provenance()?)?;
+    let text = render(cases, records, &provenance(records)?)?;
     let path = workspace::root().join("bench/ACCURACY.md");
     std::fs::write(&path, text)?;
     println!("{}", path.display());
@@ -50,6 +50,17 @@ impl Spread {
         })
     }
 
+    /// Where the truth itself varies by more than is allowed to others: by how much.
+    fn doubt(self) -> String {
+        if agree(self.low, self.median) && agree(self.high, self.median) {
+            return String::new();
+        }
+        format!(
+            "; the truth's own repetitions are {:.1}–{:.1}",
+            self.low, self.high
+        )
+    }
+
     fn text(self) -> String {
         if self.count > 1 {
             format!("{:.1} ({:.1}–{:.1})", self.median, self.low, self.high)
@@ -59,15 +70,23 @@ impl Spread {
     }
 }
 
-fn provenance() -> Result<String> {
+fn provenance(records: &[Record]) -> Result<String> {
+    let mut commits: BTreeMap<&str, usize> = BTreeMap::new();
+    for record in records {
+        *commits.entry(&record.commit).or_default() += 1;
+    }
+    let commits: Vec<String> = commits
+        .into_iter()
+        .map(|(commit, count)| format!("{count} of commit {commit}"))
+        .collect();
     let ask = |program: &str, words: &[&str]| {
         output(Command::new(program).args(words), Duration::from_secs(20))
             .map(|text| text.lines().next().unwrap_or("").trim().to_owned())
     };
     Ok(format!(
-        "Written {} by `cargo xtask accuracy` at commit {}; Linux {}; {}; {}.",
+        "Written {} by `cargo xtask accuracy` of these runs: {}; Linux {}; {}; {}.",
         ask("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])?,
-        ask("git", &["rev-parse", "--short", "HEAD"])?,
+        commits.join(", "),
         ask("uname", &["-r"])?,
         ask("chromium", &["--version"])?,
         ask("iperf3", &["--version"])?,
@@ -100,11 +119,12 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
          ([linklab](../tools/linklab)), on the timeline of the test; page and client are the product. Latency increases in \
          ms; with several repetitions the median and, in brackets, the extremes. An increase is right within 5 ms or 10 % \
          of the truth's median, a grade where it is the truth's (its neighbour counts within 3 ms or 3 % of a boundary); \
-         **bold** is what is not. \"up\" is the share of the increase that is upstream: as the instrument said, and as the \
+         **bold** is what is not. \"own queue\" is how long packets waited in the emulator's two queues in the same runs (under FQ-CoDel those of the load, not the probes): where a \
+         figure is its own queue's and not the truth's, it was measured right and loaded otherwise. \"up\" is the share of the increase that is upstream: as the instrument said, and as the \
          emulator knows it of the same run. A cell `–` was not measured.\n\n",
     );
-    text.push_str("| line | phase | truth | page | client | grades: truth, page, client | up: page (true) | up: client (true) |\n");
-    text.push_str("|---|---|---|---|---|---|---|---|\n");
+    text.push_str("| line | phase | truth | page | client | own queue: page; client | grades: truth, page, client | up: page (true) | up: client (true) |\n");
+    text.push_str("|---|---|---|---|---|---|---|---|---|\n");
     let (lines, strained): (Vec<&Case>, Vec<&Case>) =
         cases.iter().partition(|case| case.strain.is_none());
     for case in &lines {
@@ -142,6 +162,7 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
                 continue;
             };
             let mut cells = Vec::new();
+            let mut queues = Vec::new();
             let mut grades = vec![grade(true_spread.median).to_owned()];
             let mut shares = Vec::new();
             for (who, runs) in [("page", &page), ("client", &client)] {
@@ -150,15 +171,31 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
                         misses.push(format!("{name}, {who}: not measured"));
                     }
                     cells.push("–".to_owned());
+                    queues.push("–".to_owned());
                     grades.push("–".to_owned());
                     shares.push("–".to_owned());
                     continue;
                 };
                 let runs = figures(runs);
-                let is_right = runs
+                let wrong: Vec<&PhaseFigures> = runs
                     .iter()
-                    .all(|run| agree(run.increase_ms, true_spread.median));
-                cells.push(marked(&spread.text(), is_right));
+                    .filter(|run| !agree(run.increase_ms, true_spread.median))
+                    .collect();
+                cells.push(marked(&spread.text(), wrong.is_empty()));
+                queues.push(
+                    Spread::of(runs.iter().filter_map(own_queue_ms).collect())
+                        .map_or("–".to_owned(), Spread::text),
+                );
+                if !wrong.is_empty() {
+                    let causes: Vec<String> = wrong.into_iter().map(cause).collect();
+                    misses.push(format!(
+                        "{name}, {phase_name}, {who}: increase in {} of {}; {}{}",
+                        causes.len(),
+                        runs.len(),
+                        causes.join("; "),
+                        true_spread.doubt(),
+                    ));
+                }
                 let is_grade = runs
                     .iter()
                     .all(|run| is_grade_right(run.increase_ms, true_spread.median));
@@ -178,11 +215,7 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
                 } else {
                     said.join(", ")
                 });
-                for (is_right, what) in [
-                    (is_right, "increase"),
-                    (is_grade, "grade"),
-                    (is_attributed, "direction"),
-                ] {
+                for (is_right, what) in [(is_grade, "grade"), (is_attributed, "direction")] {
                     if !is_right {
                         misses.push(format!("{name}, {phase_name}, {who}: {what}"));
                     }
@@ -195,9 +228,10 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
             }
             writeln!(
                 text,
-                "| {name} | {phase_name} | {} | {} | {} | {} |",
+                "| {name} | {phase_name} | {} | {} | {} | {} | {} |",
                 true_spread.text(),
                 cells.join(" | "),
+                queues.join("; "),
                 grades.join(", "),
                 shares.join(" | "),
             )?;
@@ -354,6 +388,8 @@ mod tests {
     fn run(instrument: Instrument, increase_ms: f64) -> Record {
         let phase = PhaseFigures {
             increase_ms,
+            queue_down_ms: Some(180.0),
+            queue_up_ms: Some(1.0),
             ..PhaseFigures::default()
         };
         Record {
@@ -361,6 +397,7 @@ mod tests {
             instrument,
             repetition: 1,
             ended_unix_s: 0,
+            commit: "1234567".into(),
             load_average: None,
             idle_ms: 0.2,
             download: phase,
@@ -381,11 +418,15 @@ mod tests {
         ];
         let text = render(&matrix::all(), &records, "today").expect("a table");
         assert!(
-            text.contains("| tail-200 | download | 180.0 | 185.0 | **130.0** | C, C, C |"),
+            text.contains(
+                "| tail-200 | download | 180.0 | 185.0 | **130.0** | 181.0; 181.0 | C, C, C |"
+            ),
             "{text}"
         );
         assert!(
-            text.contains("- tail-200, upload, client: increase"),
+            text.contains(
+                "- tail-200, upload, client: increase in 1 of 1; 130.0 ms seen, 181.0 in its own queue: measured wrong"
+            ),
             "{text}"
         );
         assert!(!text.contains("page: increase"), "{text}");

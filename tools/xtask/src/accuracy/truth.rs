@@ -117,6 +117,7 @@ pub(crate) fn measure(case: &Case, line: &Line, watch: &Watch, folder: &Path) ->
         instrument: Instrument::Truth,
         repetition: 0,
         ended_unix_s: 0,
+        commit: String::new(),
         load_average: None,
         idle_ms,
         download,

@@ -79,6 +79,30 @@ pub(crate) fn is_attributed(figures: &PhaseFigures) -> Option<bool> {
     }
 }
 
+/// What the emulator saw of the run's own queues, both ways together; `None` of a run in which nothing went one way.
+#[must_use]
+pub(crate) fn own_queue_ms(figures: &PhaseFigures) -> Option<f64> {
+    Some(figures.queue_down_ms? + figures.queue_up_ms?)
+}
+
+/// Why a run's increase is not the truth's: its own load held the queue otherwise than the truth's did, or it saw something
+/// else than its own queue.
+#[must_use]
+pub(crate) fn cause(figures: &PhaseFigures) -> String {
+    let seen_ms = figures.increase_ms;
+    match own_queue_ms(figures) {
+        Some(own_ms) if agree(seen_ms, own_ms) => {
+            format!(
+                "{seen_ms:.1} ms seen, {own_ms:.1} in its own queue: measured right, loaded otherwise"
+            )
+        }
+        Some(own_ms) => {
+            format!("{seen_ms:.1} ms seen, {own_ms:.1} in its own queue: measured wrong")
+        }
+        None => format!("{seen_ms:.1} ms seen"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +126,22 @@ mod tests {
         assert!(is_grade_right(201.0, 195.0));
         assert!(!is_grade_right(201.0, 190.0));
         assert!(is_grade_right(4.0, 6.0));
+    }
+
+    #[test]
+    fn a_run_that_saw_its_own_queue_was_loaded_otherwise_and_one_that_did_not_was_measured_wrong() {
+        let figures = PhaseFigures {
+            increase_ms: 120.0,
+            queue_up_ms: Some(60.0),
+            queue_down_ms: Some(61.0),
+            ..PhaseFigures::default()
+        };
+        assert!(cause(&figures).ends_with("loaded otherwise"));
+        let elsewhere = PhaseFigures {
+            queue_up_ms: Some(20.0),
+            ..figures
+        };
+        assert!(cause(&elsewhere).ends_with("measured wrong"));
     }
 
     #[test]
