@@ -16,6 +16,7 @@ mod ready;
 pub mod restart;
 pub(in crate::server) mod sandbox;
 mod service_manager;
+mod terminal;
 mod upgrade;
 
 use std::io;
@@ -35,6 +36,7 @@ use self::notice::Notice;
 use self::process::{Handed, Process, SeatedRole};
 pub use self::ready::url_of;
 use self::service_manager::ServiceManager;
+use self::terminal::{has_terminal, is_hangup_ignored};
 use self::upgrade::Program;
 pub use self::upgrade::Successor;
 use super::config::{Config, ConfigErrors, Loaded, LogLevel};
@@ -517,22 +519,6 @@ fn raise_limit(config: &Config) {
             "cannot raise the limit of file descriptors"
         ),
     }
-}
-
-/// A controlling terminal that is still there.
-fn has_terminal() -> bool {
-    std::fs::File::open("/dev/tty").is_ok()
-}
-
-/// Started by `nohup`: the terminal's end is not to be ours.
-fn is_hangup_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // Signal n is bit n - 1.
-    ignored.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }
 
 /// The ports are open: nothing that follows needs root.
