@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use engine::runtime::tls::Trust;
 use protocol::http1::Method;
+use protocol::message::branding::Branding;
 use protocol::message::error::ErrorReply;
 use protocol::message::report::Report;
 use protocol::message::samples::TestSamples;
@@ -56,7 +57,10 @@ pub(crate) fn with_test(
     run: impl FnOnce(&Site, &TestAdmission) -> Result<Outcome, Fault>,
 ) -> Result<Outcome, Fault> {
     let (site, admission) = admit(reach, mode, interrupt)?;
-    let result = run(&site, &admission);
+    // Before anything is measured, so that it disturbs nothing. An older node does not know the question.
+    let branding = get::<Branding>(&site, "/api/branding", interrupt);
+    let sponsor = branding.ok().and_then(|branding| branding.sponsor);
+    let result = run(&site, &admission).map(|outcome| Outcome { sponsor, ..outcome });
     if !matches!(&result, Ok(Outcome { partial: None, .. })) {
         // It may be gone, or know already.
         let _ = end(&site, &admission);

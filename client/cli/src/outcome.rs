@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use protocol::measure;
+use protocol::message::branding::Sponsor;
 use protocol::message::report::{NodeSummary, Report};
 use protocol::message::samples::TestSamples;
 use protocol::message::test::TestAdmission;
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub partial: Option<Partial>,
     /// What the user should know beside the result.
     pub warnings: Vec<String>,
+    /// Who runs the node; `None` where it does not say.
+    pub sponsor: Option<Sponsor>,
 }
 
 /// Why a timeline ended.
@@ -101,6 +104,7 @@ pub(crate) fn conclude(
         samples,
         partial,
         warnings,
+        sponsor: None,
     })
 }
 

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::runtime::sys::process::send_signal;
 use rcgen::{CertificateParams, KeyPair};
@@ -207,27 +207,145 @@ fn two_names_are_proven_in_handshakes_and_a_restart_asks_nobody() {
     });
     node.signal(libc::SIGTERM);
     assert_eq!(node.wait(Duration::from_secs(6)).code(), Some(0));
-    let node = start("localhost,node.example", &folder, &more);
+    let mut node = start("localhost,node.example", &folder, &more);
     assert_eq!(shown(&pebble.root_pem, port), first);
-    let (is_ok, health) = health(port);
-    assert!(is_ok, "{health}");
-    assert_eq!(health["certificate"]["source"], "acme");
-    assert!(
-        node.log_lines("asking the authority for a certificate")
-            .is_empty()
-    );
+    // It has looked at what is stored, and waits.
+    let mut told = (false, serde_json::Value::Null);
+    eventually("the next attempt is planned", PATIENCE, || {
+        told = health(port);
+        let next = &told.1["certificate"]["acme"]["next_attempt_unix_s"];
+        next.as_u64().is_some_and(|next| next > unix_s())
+    });
+    let (is_ok, told) = told;
+    assert!(is_ok, "{told}");
+    assert_eq!(told["certificate"]["source"], "acme");
+    assert_eq!(told["certificate"]["acme"]["is_asking"], false);
+    let asked = "asking the authority for a certificate";
+    assert!(node.log_lines(asked).is_empty());
     assert_eq!(pebble.log().matches("Issued certificate").count(), 1);
+
+    // One more name is asked for at once, for the authority has given what it was asked for so far.
+    node.signal(libc::SIGTERM);
+    assert_eq!(node.wait(Duration::from_secs(6)).code(), Some(0));
+    let node = start("localhost,node.example,more.example", &folder, &more);
+    eventually("a certificate for all names is in force", PATIENCE, || {
+        shown(&pebble.root_pem, port) != first && health(port).1["reasons"] == serde_json::json!([])
+    });
+    assert_eq!(node.log_lines(asked).len(), 1);
+    assert_eq!(pebble.log().matches("Issued certificate").count(), 2);
+}
+
+fn unix_s() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("a clock after 1970").as_secs()
+}
+
+#[test]
+fn until_a_name_is_covered_health_names_it_and_the_old_certificate_serves() {
+    let (port, nobody) = (free_port(), free_port());
+    let folder = Folder::new("acme");
+    let old = store_old(&folder);
+    let more = flags(&[
+        "--port",
+        &port.to_string(),
+        "--http-redirect-port",
+        "0",
+        "--acme-directory",
+        &format!("https://localhost:{nobody}/"),
+    ]);
+    let _node = start("localhost,more.example", &folder, &more);
+    let missing = "the certificate is not yet for more.example";
+    let (is_ok, told) = health(port);
+    assert!(is_ok, "{told}");
+    let reasons = told["reasons"].as_array().expect("a list");
+    assert!(reasons.contains(&missing.into()), "{told}");
+    connect(&client_of(&old), port).expect("the old certificate");
+}
+
+#[test]
+fn a_stored_certificate_is_in_force_as_soon_as_the_clock_has_come_to_it() {
+    let (port, nobody) = (free_port(), free_port());
+    let folder = Folder::new("acme");
+    // As at a start with a clock that is behind, and is put right a moment later.
+    let begins = SystemTime::now() + Duration::from_secs(4);
+    let chain = store(&folder, begins, begins + Duration::from_secs(86_400));
+    let more = flags(&[
+        "--port",
+        &port.to_string(),
+        "--http-redirect-port",
+        "0",
+        "--acme-directory",
+        &format!("https://localhost:{nobody}/"),
+    ]);
+    let node = start("localhost", &folder, &more);
+    assert!(node.log_text().contains("is this machine's clock right?"));
+    eventually("the stored certificate is in force", PATIENCE, || {
+        health(port).1["certificate"]["source"] == "acme"
+    });
+    let begins_unix_s = begins.duration_since(UNIX_EPOCH).expect("now").as_secs();
+    assert!(unix_s() >= begins_unix_s);
+    connect(&client_of(&chain), port).expect("the stored certificate");
+}
+
+#[test]
+fn the_attempt_after_a_failure_is_made_by_a_process_begun_anew_that_sees_replaced_files() {
+    /// A minute and a quarter, and the attempt itself.
+    const SECOND_ATTEMPT: Duration = Duration::from_secs(120);
+    let (port, http_port) = (free_port(), free_port());
+    let Some(pebble) = Pebble::start(http_port, port, 3600) else {
+        return;
+    };
+    let folder = Folder::new("acme");
+    // The root of another authority, to be replaced by a rename as resolv.conf is: a sandbox that knows the old file does not
+    // know the new one.
+    let made = daemon(&["make-test-certificate", &folder.path("other"), "localhost"]).status();
+    assert!(made.expect("the daemon starts").success());
+    let (root, right) = (folder.path("root.pem"), folder.path("right.pem"));
+    std::fs::rename(folder.path("other/certificate.pem"), &root).expect("the same folder");
+    let mut more = pebble.flags();
+    std::fs::copy(more.pop().expect("the root's path"), &right).expect("a file");
+    more.push(root.clone());
+    more.extend(flags(&[
+        "--port",
+        &port.to_string(),
+        "--http-redirect-port",
+        &http_port.to_string(),
+    ]));
+    let node = start("localhost", &folder, &more);
+    let mut failed = serde_json::Value::Null;
+    eventually("the failure is told", PATIENCE, || {
+        failed = health(port).1["certificate"]["acme"].clone();
+        !failed["last_failure"].is_null()
+    });
+    std::fs::rename(&right, &root).expect("the same folder");
+    eventually("the certificate is shown", SECOND_ATTEMPT, || {
+        shown(&pebble.root_pem, port).is_some()
+    });
+    let acme = &health(port).1["certificate"]["acme"];
+    assert_ne!(acme["pid"], failed["pid"]);
+    assert_eq!(acme["restarts"], 1, "{acme}");
+    let asked = node.log_lines("asking the authority for a certificate");
+    assert_eq!(asked.len(), 2);
+    // Not before its time.
+    let got = acme["last_success_unix_s"].as_u64().expect("a time");
+    let next = failed["next_attempt_unix_s"].as_u64().expect("a time");
+    assert!(got >= next, "{acme} after {failed}");
 }
 
 /// A certificate whose life is over but for a day, as an earlier run would have stored it.
 pub(crate) fn store_old(folder: &Folder) -> String {
+    let (now, day) = (SystemTime::now(), Duration::from_secs(86_400));
+    // Well within its last day: what is shown is rounded to the hour.
+    store(folder, now - 80 * day, now + day - Duration::from_secs(600))
+}
+
+/// A certificate for localhost with this life, as an earlier run would have stored it: the chain.
+fn store(folder: &Folder, not_before: SystemTime, not_after: SystemTime) -> String {
     std::fs::create_dir_all(folder.path("acme")).expect("a folder");
     let key = KeyPair::generate().expect("randomness");
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-    let (now, day) = (std::time::SystemTime::now(), Duration::from_secs(86_400));
-    params.not_before = (now - 80 * day).into();
-    // Well within its last day: what is shown is rounded to the hour.
-    params.not_after = (now + day - Duration::from_secs(600)).into();
+    params.not_before = not_before.into();
+    params.not_after = not_after.into();
     let chain = params.self_signed(&key).expect("signs").pem();
     let text = format!("{}\n{chain}", key.serialize_pem());
     std::fs::write(folder.path("acme/localhost.pem"), text).expect("a file");

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::harness::{Node, PATIENCE, daemon, eventually};
+use crate::tls_client::{Authority, connect, get, is_resumed};
 
 /// A client that asks for `/ping` on a connection of its own each time, until it is told to stop.
 /// A refused or reset connection is a panic of its thread.
@@ -91,6 +92,28 @@ fn an_upgrade_refuses_nobody_and_keeps_process_and_ports() {
     assert_eq!(names(&after), names(&before));
     node.signal(libc::SIGTERM);
     assert_eq!(node.wait(Duration::from_secs(6)).code(), Some(0));
+}
+
+#[test]
+fn a_tls_session_is_resumed_by_every_later_version() {
+    let authority = Authority::new();
+    let flags = authority.write(&authority.issue(2020, 2090));
+    let node = Node::start(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let config = authority.any_client();
+    let mut first = connect(&config, node.main_port).expect("a handshake");
+    assert!(!is_resumed(&first));
+    get(&mut first, "/ping");
+    for times in 2..=3 {
+        node.signal(libc::SIGRTMIN());
+        eventually("the next version is ready", PATIENCE, || {
+            node.times_ready("main") == times && node.times_ready("ping") == times
+        });
+        for port in [node.main_port, node.ping_port] {
+            let mut stream = connect(&config, port).expect("a handshake");
+            assert!(is_resumed(&stream), "port {port}, version {times}");
+            get(&mut stream, "/ping");
+        }
+    }
 }
 
 #[test]

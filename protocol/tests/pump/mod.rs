@@ -3,6 +3,8 @@
 #![expect(dead_code, reason = "every test file uses its own part")]
 #![expect(unreachable_pub, reason = "a module shared by several test binaries")]
 
+pub mod websocket;
+
 use std::sync::OnceLock;
 
 use protocol::connection::{Connection, Event, FillerLayout, Receive};

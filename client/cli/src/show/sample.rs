@@ -21,6 +21,7 @@ pub(crate) fn outcome() -> Outcome {
         samples,
         partial: None,
         warnings: Vec::new(),
+        sponsor: None,
     }
 }
 
@@ -34,6 +35,7 @@ pub(crate) fn household_outcome() -> Outcome {
         samples,
         partial: None,
         warnings: Vec::new(),
+        sponsor: None,
     }
 }
 

@@ -34,6 +34,9 @@ pub(crate) fn text(outcome: &Outcome, width: usize) -> String {
     for warning in &outcome.warnings {
         text += &item(warning, text_width);
     }
+    if let Some(sponsor) = &outcome.sponsor {
+        text += &paragraph(&words::host(sponsor), text_width, style::dim);
+    }
     if let Some(household) = &report.household {
         return text + &household_table::text(outcome, household, width, text_width);
     }

@@ -1,6 +1,7 @@
 //! Phases, figures and endings in words.
 
 use client::outcome::Partial;
+use protocol::message::branding::Sponsor;
 use protocol::message::profile::HouseholdPhase;
 use protocol::message::report::Grade;
 use protocol::message::samples::ProbeTransport;
@@ -81,6 +82,14 @@ pub(crate) fn mbps(value: f64) -> String {
     }
 }
 
+/// Whose node it is.
+pub(crate) fn host(sponsor: &Sponsor) -> String {
+    let city = sponsor.city.iter().map(|city| format!(", {city}"));
+    let text = format!("Hosted by {}{}", sponsor.name, city.collect::<String>());
+    // A node may say anything; a terminal would do what its escape sequences say.
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
 /// Why a result is a part of one.
 pub(crate) fn partial(partial: &Partial) -> String {
     match partial {
@@ -95,6 +104,20 @@ pub(crate) fn partial(partial: &Partial) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_named_with_its_city_and_commands_no_terminal() {
+        let sponsor = |name: &str, city: Option<&str>| Sponsor {
+            name: name.to_owned(),
+            link: Some("https://example.net/".to_owned()),
+            city: city.map(str::to_owned),
+        };
+        assert_eq!(host(&sponsor("Alpnet", None)), "Hosted by Alpnet");
+        assert_eq!(
+            host(&sponsor("Al\u{1b}[2Jp\u{9b}net", Some("Bolz\nano"))),
+            "Hosted by Al[2Jpnet, Bolzano"
+        );
+    }
 
     #[test]
     fn figures_have_as_many_digits_as_mean_something() {

@@ -386,3 +386,22 @@ fn a_doubtful_result_has_a_code_of_its_own_when_asked_for() {
         "{table}"
     );
 }
+
+#[test]
+fn a_result_for_people_names_the_host_and_one_for_programs_does_not() {
+    let node = Node::start(&[
+        "--sponsor-name",
+        "Example Net",
+        "--sponsor-city",
+        "Springfield",
+    ]);
+    let (code, table, stderr) = run(&["test", &node.url, "--duration", "4"]);
+    assert_eq!(code, 0, "{stderr}");
+    let host = "Hosted by Example Net, Springfield";
+    assert!(table.lines().any(|line| line == host), "{table}");
+    for form in ["--json", "--csv"] {
+        let (code, text, stderr) = run(&["test", &node.url, "--duration", "4", form]);
+        assert_eq!(code, 0, "{stderr}");
+        assert!(!text.contains("Example Net"), "{text}");
+    }
+}

@@ -16,10 +16,10 @@ use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
 use super::answer::Answers;
 use super::authority;
 use super::fault::AcmeFault;
-use super::schedule::{self, Life};
-use super::store::{self, Store};
+use super::schedule::{self, Life, Past};
+use super::store::{self, Store, Stored};
 use crate::runtime::sys::clock::monotonic_now;
-use crate::runtime::sys::process::{die_with_parent, inherited_descriptor, name_thread};
+use crate::runtime::sys::process::inherited_descriptor;
 use crate::server::config::{Acme, LogFormat, LogLevel};
 use crate::server::scoreboard::Scoreboard;
 use crate::server::supervisor::{handover, sandbox, upgrade_signal};
@@ -62,22 +62,10 @@ pub struct AcmeHandover {
 /// Runs with the handover whose descriptor has this number.
 #[must_use]
 pub fn run(handover_fd: &str) -> ExitCode {
-    name_thread("bufferbloatd".as_ref());
-    let handover: AcmeHandover = match handover::take(handover_fd) {
-        Ok(handover) => handover,
-        Err(error) => {
-            let reason = os_error::reason(&error);
-            os_error::complain(&format!(
-                "{HANDOVER_VARIABLE}={handover_fd}: {reason}; the supervisor sets this variable for its own \
-                 processes, unset it"
-            ));
-            return ExitCode::FAILURE;
-        }
-    };
-    if die_with_parent(handover.supervisor_pid).is_err() {
-        // The supervisor is gone: nobody wants this process any more.
+    let pid = |handover: &AcmeHandover| handover.supervisor_pid;
+    let Some(handover) = handover::begin(HANDOVER_VARIABLE, handover_fd, pid) else {
         return ExitCode::FAILURE;
-    }
+    };
     // An authority that never comes to the end of an answer ends this process and nothing else. Without the limit it works
     // as well.
     let _ = setrlimit(Resource::RLIMIT_DATA, MEMORY_BYTES_MAX, MEMORY_BYTES_MAX);
@@ -213,31 +201,24 @@ impl Client {
         }
     }
 
-    /// What is stored is used until its time; nobody is asked twice within a minute, however often the node is started.
+    /// See [`schedule::first_due_unix_s`].
     fn first_due_unix_s(&self) -> u64 {
         let acme = self.answers.scoreboard.acme();
         let stored = self.store.certificate(&self.acme.names);
         if let Some(stored) = &stored {
             acme.set_stored(stored.stored_unix_s);
         }
-        let stored = stored.filter(|stored| stored.has_all_names && stored.is_of_authority);
-        let due_unix_s =
-            (stored.as_ref()).map_or(0, |stored| schedule::renewal_unix_s(stored.life, chance()));
-        let now = unix_s();
-        let asked = self.store.last_attempt_unix_s();
-        // A time to come is no time at which anybody was asked, and who got what is stored may ask for the next.
-        let got_unix_s = stored.map_or(0, |stored| stored.stored_unix_s);
-        let asked = asked.filter(|asked| *asked <= now && *asked > got_unix_s);
-        let rested_unix_s = asked.map_or(0, |asked| asked + schedule::BACKOFF_MIN_S);
-        let backed_off_unix_s = match acme.failures_in_a_row() {
-            0 => 0,
-            // A clock that was put back must not make years of it.
-            _ => (acme.next_attempt_unix_s()).min(now + schedule::BACKOFF_MAX_S * 5 / 4),
-        };
-        [due_unix_s, rested_unix_s, backed_off_unix_s, now]
-            .into_iter()
-            .max()
-            .unwrap_or(now)
+        let is_wanted = |stored: &&Stored| stored.has_all_names && stored.is_of_authority;
+        let failures = acme.failures_in_a_row();
+        schedule::first_due_unix_s(Past {
+            now_unix_s: unix_s(),
+            got_unix_s: stored.as_ref().map(|stored| stored.stored_unix_s),
+            renewal_unix_s: (stored.as_ref())
+                .filter(is_wanted)
+                .map(|stored| schedule::renewal_unix_s(stored.life, chance())),
+            asked_unix_s: self.store.last_attempt_unix_s(),
+            backed_off_unix_s: (failures != 0).then(|| acme.next_attempt_unix_s()),
+        })
     }
 
     /// One attempt; when the next is due.

@@ -12,6 +12,38 @@ pub(super) struct Life {
     pub(super) not_after_unix_s: u64,
 }
 
+/// What a process that begins knows of those before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past {
+    pub(super) now_unix_s: u64,
+    /// When what is stored was got; `None` where nothing of use is.
+    pub(super) got_unix_s: Option<u64>,
+    /// When it is to be renewed; `None` when it is not what is wanted now.
+    pub(super) renewal_unix_s: Option<u64>,
+    /// When the authority was last asked, whatever came of it.
+    pub(super) asked_unix_s: Option<u64>,
+    /// When the next attempt was to be, if the last of this node failed.
+    pub(super) backed_off_unix_s: Option<u64>,
+}
+
+/// When a process that begins asks for the first time. What is stored is used until its time; an authority that gave nothing
+/// is not asked twice within a minute, however often the node is started. Who got something may ask for more at once.
+pub(super) fn first_due_unix_s(past: Past) -> u64 {
+    let now_unix_s = past.now_unix_s;
+    let got_unix_s = past.got_unix_s.unwrap_or(0);
+    // A time to come is no time at which anybody was asked.
+    let asked = past.asked_unix_s;
+    let asked = asked.filter(|asked| *asked <= now_unix_s && *asked > got_unix_s);
+    let rested_unix_s = asked.map_or(0, |asked| asked + BACKOFF_MIN_S);
+    // A clock that was put back must not make years of it.
+    let latest_unix_s = now_unix_s + BACKOFF_MAX_S * 5 / 4;
+    let backed_off_unix_s = past.backed_off_unix_s.unwrap_or(0).min(latest_unix_s);
+    now_unix_s
+        .max(past.renewal_unix_s.unwrap_or(0))
+        .max(rested_unix_s)
+        .max(backed_off_unix_s)
+}
+
 /// When a certificate is renewed: at two thirds of its life, and up to a fiftieth of it later, so that nodes that were set
 /// up together do not come together. `chance` is any number.
 pub(super) fn renewal_unix_s(life: Life, chance: u32) -> u64 {
@@ -59,6 +91,62 @@ mod tests {
             not_after_unix_s: 400,
         };
         assert_eq!(renewal_unix_s(life, u32::MAX), 500);
+    }
+
+    #[test]
+    fn a_process_that_begins_keeps_what_is_good_and_asks_nobody_twice_within_a_minute() {
+        let now_unix_s = 1_000_000;
+        let past = Past {
+            now_unix_s,
+            ..Past::default()
+        };
+        assert_eq!(first_due_unix_s(past), now_unix_s);
+        let asked = Past {
+            asked_unix_s: Some(now_unix_s - 20),
+            ..past
+        };
+        assert_eq!(first_due_unix_s(asked), now_unix_s + 40);
+        // It was given: another name may be asked for.
+        let got = Past {
+            got_unix_s: Some(now_unix_s - 20),
+            ..asked
+        };
+        assert_eq!(first_due_unix_s(got), now_unix_s);
+        let good = Past {
+            renewal_unix_s: Some(now_unix_s + 60 * DAY_S),
+            ..got
+        };
+        assert_eq!(first_due_unix_s(good), now_unix_s + 60 * DAY_S);
+        let backed_off = Past {
+            backed_off_unix_s: Some(now_unix_s + 300),
+            ..asked
+        };
+        assert_eq!(first_due_unix_s(backed_off), now_unix_s + 300);
+    }
+
+    #[test]
+    fn what_a_wrong_clock_wrote_binds_nobody_once_it_is_right() {
+        let now_unix_s = 1_000_000;
+        // Asked and backed off by a clock that was years ahead.
+        let past = Past {
+            now_unix_s,
+            asked_unix_s: Some(now_unix_s + 900 * DAY_S),
+            ..Past::default()
+        };
+        assert_eq!(first_due_unix_s(past), now_unix_s);
+        let backed_off = Past {
+            backed_off_unix_s: Some(now_unix_s + 900 * DAY_S),
+            ..past
+        };
+        let latest = now_unix_s + BACKOFF_MAX_S * 5 / 4;
+        assert_eq!(first_due_unix_s(backed_off), latest);
+        // Asked by one that was behind: long ago.
+        let past = Past {
+            asked_unix_s: Some(5),
+            backed_off_unix_s: Some(65),
+            ..past
+        };
+        assert_eq!(first_due_unix_s(past), now_unix_s);
     }
 
     #[test]

@@ -134,6 +134,11 @@ impl Findings {
             self.reasons
                 .push(format!("the old certificate is kept: {fault}"));
         }
+        let missing = tls.missing_names();
+        if !missing.is_empty() {
+            self.reasons
+                .push(format!("the certificate is not yet for {missing}"));
+        }
         if now > UNIX_EPOCH + Duration::from_secs(tls.not_after_unix_s()) {
             self.degraded("the certificate has expired".to_owned());
         }
@@ -179,6 +184,10 @@ mod tests {
         let kept = "the old certificate is kept: bad".to_owned();
         assert_eq!(found(50), (HealthStatus::Ok, kept));
         tls.clear_fault();
+        tls.set_missing_names("b.example");
+        let missing = "the certificate is not yet for b.example".to_owned();
+        assert_eq!(found(50), (HealthStatus::Ok, missing));
+        tls.set_missing_names("");
         let expired = "the certificate has expired".to_owned();
         assert_eq!(found(101), (HealthStatus::Degraded, expired));
     }

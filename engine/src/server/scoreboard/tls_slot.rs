@@ -20,6 +20,7 @@ plain_atomics! {
         /// Certificates that could not be used.
         pub failures: Counter,
         fault: LongText,
+        missing_names: LongText,
     }
 }
 
@@ -56,6 +57,12 @@ impl TlsSlot {
         self.fault.to_text()
     }
 
+    /// Names that are wanted and that the certificate in force is not for; empty when it is for all.
+    #[must_use]
+    pub fn missing_names(&self) -> String {
+        self.missing_names.to_text()
+    }
+
     /// A certificate is in force. The supervisor alone calls this and what follows.
     pub fn set_installed(&self, unix_s: u64, not_after_unix_s: u64, source: CertificateSource) {
         self.source.store(word_of(source), Relaxed);
@@ -63,6 +70,11 @@ impl TlsSlot {
         self.installed_unix_s.store(unix_s, Relaxed);
         self.installs.add(1);
         self.fault.set("");
+    }
+
+    /// The certificate in force is not for these names.
+    pub fn set_missing_names(&self, names: &str) {
+        self.missing_names.set(names);
     }
 
     /// The newest certificate cannot be used.

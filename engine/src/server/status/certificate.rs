@@ -57,7 +57,7 @@ fn of_acme(acme: &AcmeHealth, now_unix_s: u64) -> String {
 
 /// `in 3 d 2 h`, or `5 min 0 s ago`.
 fn moment(unix_s: u64, now_unix_s: u64) -> String {
-    if unix_s >= now_unix_s {
+    if unix_s > now_unix_s {
         format!("in {}", duration(unix_s - now_unix_s))
     } else {
         format!("{} ago", duration(now_unix_s - unix_s))

@@ -206,7 +206,10 @@ fn keeper(
 ) -> Result<Keeper, String> {
     let files = acme.files(folder);
     let fault = match Pair::read(&files, SystemTime::now()) {
-        Ok(_) => return Keeper::of_files(now, files, CertificateSource::Acme, board),
+        Ok(_) => {
+            let source = CertificateSource::Acme;
+            return Keeper::of_files(now, files, source, &acme.names, board);
+        }
         Err(fault) => fault,
     };
     tracing::warn!(
@@ -217,5 +220,6 @@ fn keeper(
         .map_err(|error| format!("cannot make a temporary certificate: {error}"))?;
     let pair = Pair::check(chain_pem, key_pem, SystemTime::now())
         .map_err(|fault| format!("cannot make a temporary certificate: {fault}"))?;
-    Keeper::until_files(now, pair, files, CertificateSource::Acme, board)
+    let source = CertificateSource::Acme;
+    Keeper::until_files(now, pair, files, source, &acme.names, board)
 }

@@ -8,11 +8,11 @@ use std::sync::mpsc;
 use landlock::RulesetStatus;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
-use super::handover::{HANDOVER_VARIABLE, Handover};
+use super::handover::{self, HANDOVER_VARIABLE, Handover};
 use super::notice::{Notice, NoticeReader};
 use super::{sandbox, upgrade_signal};
 use crate::runtime::payload::Payload;
-use crate::runtime::sys::process::{die_with_parent, name_thread, set_thread_nice};
+use crate::runtime::sys::process::set_thread_nice;
 use crate::runtime::tls::Acceptor;
 use crate::server::context::{RoleContext, RoleEnd};
 use crate::server::live_config::LiveConfig;
@@ -23,23 +23,10 @@ use crate::server::{log, os_error, serve};
 /// Runs the roles of the handover whose descriptor has this number.
 #[must_use]
 pub fn run(handover_fd: &str) -> ExitCode {
-    // It was started as /proc/self/exe, which would be its name in `top`.
-    name_thread("bufferbloatd".as_ref());
-    let handover = match Handover::take(handover_fd) {
-        Ok(handover) => handover,
-        Err(error) => {
-            let reason = os_error::reason(&error);
-            os_error::complain(&format!(
-                "{HANDOVER_VARIABLE}={handover_fd}: {reason}; the supervisor sets this variable for its own \
-                 processes, unset it"
-            ));
-            return ExitCode::FAILURE;
-        }
-    };
-    if die_with_parent(handover.supervisor_pid).is_err() {
-        // The supervisor is gone: nobody wants this process any more.
+    let pid = |handover: &Handover| handover.supervisor_pid;
+    let Some(handover) = handover::begin(HANDOVER_VARIABLE, handover_fd, pid) else {
         return ExitCode::FAILURE;
-    }
+    };
     // A file and a name in a folder: the last things that are opened by a path.
     let payload = payload(&handover);
     let is_sandboxed = handover.config.sandbox;

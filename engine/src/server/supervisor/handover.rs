@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::notice::NoticeReader;
-use crate::runtime::sys::process::inherited_descriptor;
+use crate::runtime::sys::process::{die_with_parent, inherited_descriptor, name_thread};
 use crate::runtime::sys::shared_memory::memfd;
 use crate::runtime::tls::{Acceptor, MinVersion};
 use crate::server::config::{Config, TlsVersion};
 use crate::server::context::{DrainSignal, LoopSeat, RoleContext, RolePort};
 use crate::server::live_config::LiveConfig;
+use crate::server::os_error;
 use crate::server::roles::Role;
 use crate::server::scoreboard::Scoreboard;
 use crate::server::tls::HandedCredentials;
@@ -107,12 +108,37 @@ pub(super) fn to_memfd(document: &impl Serialize) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// The number names no such descriptor, or the document is not one.
-pub(in crate::server) fn take<T: DeserializeOwned>(number: &str) -> io::Result<T> {
+pub(super) fn take<T: DeserializeOwned>(number: &str) -> io::Result<T> {
     let number: RawFd = number.parse().map_err(io::Error::other)?;
     let mut file = std::fs::File::from(inherited_descriptor(number)?);
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
     Ok(serde_json::from_slice(&text)?)
+}
+
+/// Begins the life of a process of the supervisor's: takes the document whose descriptor has this number, which
+/// `variable` named, and dies with the supervisor that `supervisor_pid` reads from it. `None` when this process has to end;
+/// why is told, unless nobody wants it any more.
+pub(in crate::server) fn begin<T: DeserializeOwned>(
+    variable: &str,
+    number: &str,
+    supervisor_pid: impl FnOnce(&T) -> u32,
+) -> Option<T> {
+    // It was started as /proc/self/exe, which would be its name in `top`.
+    name_thread("bufferbloatd".as_ref());
+    match take(number) {
+        // An error: the supervisor is gone.
+        Ok(document) => die_with_parent(supervisor_pid(&document))
+            .is_ok()
+            .then_some(document),
+        Err(error) => {
+            let reason = os_error::reason(&error);
+            os_error::complain(&format!(
+                "{variable}={number}: {reason}; the supervisor sets this variable for its own processes, unset it"
+            ));
+            None
+        }
+    }
 }
 
 impl Handover {
@@ -122,14 +148,6 @@ impl Handover {
     /// No memory, or no descriptor left.
     pub fn to_memfd(&self) -> io::Result<OwnedFd> {
         to_memfd(self)
-    }
-
-    /// Reads the document whose descriptor has this number. A child calls it once, before anything else.
-    ///
-    /// # Errors
-    /// The number names no such descriptor, or the document is not one.
-    pub fn take(number: &str) -> io::Result<Self> {
-        take(number)
     }
 
     /// Takes over every descriptor that the document names.

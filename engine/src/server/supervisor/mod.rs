@@ -16,6 +16,7 @@ mod ready;
 pub mod restart;
 pub(in crate::server) mod sandbox;
 mod service_manager;
+mod terminal;
 mod upgrade;
 
 use std::io;
@@ -35,6 +36,7 @@ use self::notice::Notice;
 use self::process::{Handed, Process, SeatedRole};
 pub use self::ready::url_of;
 use self::service_manager::ServiceManager;
+use self::terminal::{has_terminal, is_hangup_ignored};
 use self::upgrade::Program;
 pub use self::upgrade::Successor;
 use super::config::{Config, ConfigErrors, Loaded, LogLevel};
@@ -43,7 +45,7 @@ use super::log;
 use super::os_error;
 use super::roles::{Role, roles};
 use super::scoreboard::{CertificateSource, Scoreboard};
-use super::tls::Keeper;
+use super::tls::{HandedTickets, Keeper};
 use crate::runtime::sys::clock::monotonic_now;
 use crate::runtime::sys::process::raise_descriptor_limit;
 
@@ -68,7 +70,8 @@ pub enum End {
 pub fn run(loaded: Loaded, reload: &dyn Fn() -> Result<Loaded, ConfigErrors>) -> End {
     // Before this process opens descriptors of its own.
     let inherited = Inherited::take();
-    match Supervisor::new(loaded, inherited) {
+    let tickets = upgrade::take_tickets();
+    match Supervisor::new(loaded, inherited, tickets) {
         Ok(supervisor) => supervisor.run(reload),
         Err(reason) => {
             os_error::complain(&reason);
@@ -114,7 +117,11 @@ enum Phase {
 }
 
 impl Supervisor {
-    fn new(loaded: Loaded, inherited: Inherited) -> Result<Self, String> {
+    fn new(
+        loaded: Loaded,
+        inherited: Inherited,
+        tickets: Option<HandedTickets>,
+    ) -> Result<Self, String> {
         // While the file is there: a new one may have taken its place when it is needed.
         let program = Program::current();
         let ends_with_terminal = has_terminal() && !is_hangup_ignored();
@@ -130,18 +137,21 @@ impl Supervisor {
         let scoreboard = Scoreboard::create(now, unix_us)
             .map_err(|error| format!("cannot make the scoreboard: {}", os_error::reason(&error)))?;
         // Before the sockets, so that a certificate that cannot be used disturbs nobody.
-        let (acme, keeper) = match (&config.acme, &config.tls) {
+        let (acme, mut keeper) = match (&config.acme, &config.tls) {
             (Some(wanted), _) => {
                 let (process, keeper) = AcmeProcess::new(now, wanted, config, &scoreboard)?;
                 (Some(process), Some(keeper))
             }
             (None, Some(files)) => {
                 let source = CertificateSource::Files;
-                let keeper = Keeper::of_files(now, files.clone(), source, &scoreboard)?;
+                let keeper = Keeper::of_files(now, files.clone(), source, &[], &scoreboard)?;
                 (None, Some(keeper))
             }
             (None, None) => (None, None),
         };
+        if let (Some(keeper), Some(tickets)) = (&mut keeper, tickets) {
+            keeper.take_over_tickets(now, tickets);
+        }
         let opened = open_all(config, &inherited).map_err(|error| error.to_string())?;
         let manager = ServiceManager::new(now);
         keep_listeners(&manager, &opened, inherited);
@@ -229,7 +239,13 @@ impl Supervisor {
                 .map(|(seated, listener)| Ok((seated.role.name.clone(), listener.try_clone()?)))
                 .collect();
             match listeners {
-                Ok(listeners) => return End::Upgrade(Successor { program, listeners }),
+                Ok(listeners) => {
+                    return End::Upgrade(Successor {
+                        program,
+                        listeners,
+                        tickets: self.keeper.as_ref().map(Keeper::tickets),
+                    });
+                }
                 Err(error) => {
                     let reason = os_error::reason(&error);
                     tracing::error!(reason, "cannot hand the sockets on");
@@ -503,22 +519,6 @@ fn raise_limit(config: &Config) {
             "cannot raise the limit of file descriptors"
         ),
     }
-}
-
-/// A controlling terminal that is still there.
-fn has_terminal() -> bool {
-    std::fs::File::open("/dev/tty").is_ok()
-}
-
-/// Started by `nohup`: the terminal's end is not to be ours.
-fn is_hangup_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // Signal n is bit n - 1.
-    ignored.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }
 
 /// The ports are open: nothing that follows needs root.

@@ -13,6 +13,7 @@ use super::inherited::LISTENERS_VARIABLE;
 use super::listeners;
 use super::notice::{self, Notice, NoticeSender};
 use super::restart::{Action, RestartPolicy, Standing};
+use super::upgrade::TICKETS_VARIABLE;
 use crate::runtime::sys::process::{ChildCommand, send_signal};
 use crate::server::config::Config;
 use crate::server::context::{LoopSeat, RolePort};
@@ -21,9 +22,10 @@ use crate::server::roles::Role;
 use crate::server::scoreboard::{ExitReason, RoleState, Scoreboard};
 use crate::server::tls::Keeper;
 
-/// Variables that are no child's business: who listens where, and whom to tell.
+/// Variables that are no child's business: who listens where, what the version before left, and whom to tell.
 pub(super) const SUPERVISORS_OWN: &[&str] = &[
     LISTENERS_VARIABLE,
+    TICKETS_VARIABLE,
     "LISTEN_PID",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",

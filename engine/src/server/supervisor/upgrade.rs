@@ -4,14 +4,21 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::handover;
 use super::inherited::{self, LISTENERS_VARIABLE};
 use crate::runtime::sys::process::keep_on_exec;
 use crate::server::cli::CHECK_CONFIG;
+use crate::server::os_error;
+use crate::server::tls::HandedTickets;
+
+/// Names the descriptor of the keys of session tickets.
+pub(super) const TICKETS_VARIABLE: &str = "BUFFERBLOATD_TICKETS_FD";
 
 /// How long the new program may take to read its configuration.
 const CHECK_PATIENCE: Duration = Duration::from_secs(5);
@@ -75,6 +82,21 @@ pub struct Successor {
     pub(super) program: Program,
     /// Each with its role.
     pub(super) listeners: Vec<(String, TcpListener)>,
+    /// So that who comes back resumes as before; `None` where the node speaks plain HTTP.
+    pub(super) tickets: Option<HandedTickets>,
+}
+
+/// The keys of session tickets that the version before used, if it was one with TLS. To be called once, before any other
+/// descriptor is opened.
+pub(super) fn take_tickets() -> Option<HandedTickets> {
+    let number = std::env::var(TICKETS_VARIABLE).ok()?;
+    // A version with other keys than this one knows is no reason not to start: handshakes are whole ones then.
+    handover::take(&number)
+        .inspect_err(|error| {
+            let reason = os_error::reason(error);
+            tracing::warn!(reason, "sessions from before the upgrade are not resumed");
+        })
+        .ok()
 }
 
 impl Successor {
@@ -87,9 +109,23 @@ impl Successor {
                 return error;
             }
         }
-        Command::new(&self.program.path)
+        let mut command = Command::new(&self.program.path);
+        command
             .args(&self.program.arguments)
             .env(LISTENERS_VARIABLE, inherited::list(named()))
-            .exec()
+            // That of the version before the one before.
+            .env_remove(TICKETS_VARIABLE);
+        let tickets = self.tickets.as_ref().map(handover::to_memfd).transpose();
+        let tickets = match tickets {
+            Ok(tickets) => tickets,
+            Err(error) => return error,
+        };
+        if let Some(tickets) = &tickets {
+            if let Err(error) = keep_on_exec(tickets) {
+                return error;
+            }
+            command.env(TICKETS_VARIABLE, tickets.as_raw_fd().to_string());
+        }
+        command.exec()
     }
 }

@@ -27,6 +27,15 @@ pub struct ChallengeAnswer {
     pub key_pem: String,
 }
 
+/// The keys of session tickets on their way to the node's next version: who comes back resumes as before.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedTickets {
+    /// The newest first.
+    pub(super) keys: Vec<Vec<u8>>,
+    /// When the newest was made, on the machine's monotonic clock.
+    pub(super) made_at_ns: u64,
+}
+
 impl HandedCredentials {
     /// The credentials, ready for handshakes.
     ///
@@ -55,6 +64,12 @@ impl HandedCredentials {
 impl fmt::Debug for HandedCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HandedCredentials")
+    }
+}
+
+impl fmt::Debug for HandedTickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HandedTickets")
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::time::Instant;
 
-use super::handed::{ChallengeAnswer, HandedCredentials};
+use super::handed::{ChallengeAnswer, HandedCredentials, HandedTickets};
 use super::pair::{CertificateFault, Pair};
 use crate::runtime::tls::TICKET_KEY_BYTES;
 use crate::server::config::TlsFiles;
@@ -25,6 +25,8 @@ pub struct Keeper {
     files: TlsFiles,
     /// Who writes the files.
     source: CertificateSource,
+    /// What the certificate should be for, as far as that is known.
+    names: Vec<String>,
     pair: Pair,
     /// Whether it is one that the node made for itself.
     is_temporary: bool,
@@ -53,7 +55,7 @@ impl FileState {
 }
 
 impl Keeper {
-    /// Begins with the pair of these files, which `source` writes.
+    /// Begins with the pair of these files, which `source` writes. `names` is what it should be for, if that is known.
     ///
     /// # Errors
     /// In words: what is wrong with the files, or that the system has no randomness.
@@ -61,11 +63,13 @@ impl Keeper {
         now: Instant,
         files: TlsFiles,
         source: CertificateSource,
+        names: &[String],
         scoreboard: &Scoreboard,
     ) -> Result<Self, String> {
         let read = FileState::of(&files);
         let pair = Pair::read(&files, SystemTime::now()).map_err(|fault| fault.to_string())?;
-        let keeper = Self::new(now, pair, files, source, read)?;
+        let mut keeper = Self::new(now, pair, files, source, read)?;
+        keeper.names = names.to_vec();
         keeper.note_installed(source, scoreboard);
         Ok(keeper)
     }
@@ -79,10 +83,12 @@ impl Keeper {
         temporary: Pair,
         files: TlsFiles,
         source: CertificateSource,
+        names: &[String],
         scoreboard: &Scoreboard,
     ) -> Result<Self, String> {
         let read = FileState::of(&files);
         let mut keeper = Self::new(now, temporary, files, source, read)?;
+        keeper.names = names.to_vec();
         keeper.is_temporary = true;
         keeper.note_installed(CertificateSource::Temporary, scoreboard);
         Ok(keeper)
@@ -100,6 +106,7 @@ impl Keeper {
         Ok(Self {
             files,
             source,
+            names: Vec::new(),
             pair,
             is_temporary: false,
             challenges: Vec::new(),
@@ -120,6 +127,26 @@ impl Keeper {
             key_pem: self.pair.key_pem.clone(),
             challenges: self.challenges.clone(),
             ticket_keys: self.ticket_keys.clone(),
+        }
+    }
+
+    /// What the node's next version goes on with.
+    #[must_use]
+    pub fn tickets(&self) -> HandedTickets {
+        HandedTickets {
+            keys: self.ticket_keys.clone(),
+            made_at_ns: self.ticket_key_made_at.as_nanos(),
+        }
+    }
+
+    /// Goes on with the keys of the version before, if they are ones. To be called before any child is started.
+    pub fn take_over_tickets(&mut self, now: Instant, tickets: HandedTickets) {
+        let mut keys = tickets.keys;
+        keys.retain(|key| key.len() == TICKET_KEY_BYTES);
+        keys.truncate(TICKET_KEYS);
+        if !keys.is_empty() {
+            self.ticket_keys = keys;
+            self.ticket_key_made_at = now.min(Instant::from_nanos(tickets.made_at_ns));
         }
     }
 
@@ -200,6 +227,10 @@ impl Keeper {
         scoreboard
             .tls()
             .set_installed(unix_s, self.pair.not_after_unix_s, source);
+        let missing = self.names.iter().map(String::as_str);
+        let missing = missing.filter(|name| !self.pair.names.iter().any(|has| has == name));
+        let missing: Vec<&str> = missing.collect();
+        scoreboard.tls().set_missing_names(&missing.join(", "));
     }
 
     fn note_fault(&self, fault: &CertificateFault, scoreboard: &Scoreboard) {
@@ -235,4 +266,52 @@ fn days_left(not_after_unix_s: u64) -> u64 {
     until
         .duration_since(SystemTime::now())
         .map_or(0, |left| left.as_secs() / 86_400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::test_certificate;
+
+    fn keeper(now: Instant) -> Keeper {
+        let (chain, key) = test_certificate::self_signed(&["a.example".to_owned()]).unwrap();
+        let pair = Pair::check(chain, key, SystemTime::now()).unwrap();
+        let nowhere = || "/nowhere.pem".into();
+        let files = TlsFiles {
+            certificate: nowhere(),
+            key: nowhere(),
+        };
+        let read = FileState::of(&files);
+        Keeper::new(now, pair, files, CertificateSource::Files, read).unwrap()
+    }
+
+    #[test]
+    fn a_next_version_goes_on_with_the_ticket_keys_and_replaces_them_in_their_time() {
+        let board = Scoreboard::create(Instant::from_micros(1), 0).unwrap();
+        let made = Instant::from_micros(1) + Duration::from_secs(100);
+        let before = keeper(made);
+        let begun = made + (TICKET_KEY_LIFETIME - Duration::from_secs(10));
+        let mut next = keeper(begun);
+        assert_ne!(next.ticket_keys, before.ticket_keys);
+        next.take_over_tickets(begun, before.tickets());
+        assert_eq!(next.ticket_keys, before.ticket_keys);
+        next.poll(begun + Duration::from_secs(9), &board);
+        assert_eq!(next.ticket_keys, before.ticket_keys);
+        next.poll(begun + Duration::from_secs(11), &board);
+        assert_eq!(next.ticket_keys.len(), 2);
+        assert_eq!(next.ticket_keys[1], before.ticket_keys[0]);
+    }
+
+    #[test]
+    fn what_is_no_ticket_key_is_not_taken_over() {
+        let now = Instant::from_micros(1);
+        let mut next = keeper(now);
+        let own = next.ticket_keys.clone();
+        let rubbish = HandedTickets {
+            keys: vec![vec![1, 2, 3]],
+            made_at_ns: u64::MAX,
+        };
+        next.take_over_tickets(now, rubbish);
+        assert_eq!(next.ticket_keys, own);
+    }
 }

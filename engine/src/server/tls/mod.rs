@@ -8,6 +8,6 @@ mod handed;
 mod keeper;
 mod pair;
 
-pub use self::handed::{ChallengeAnswer, HandedCredentials};
+pub use self::handed::{ChallengeAnswer, HandedCredentials, HandedTickets};
 pub use self::keeper::Keeper;
 pub use self::pair::{CertificateFault, Pair};

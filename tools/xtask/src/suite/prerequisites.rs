@@ -39,6 +39,7 @@ const PROGRAMS: &[Program] = &[
     debian("nghttp", "nghttp2-client"),
     debian("h2load", "nghttp2-client"),
     debian("openssl", "openssl"),
+    debian("testssl", "testssl.sh"),
     debian("pebble", "pebble"),
     debian("pebble-challtestsrv", "pebble"),
     debian("python3", "python3"),

@@ -79,7 +79,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "programs",
-        purpose: "curl, wrk, Python's websockets, Node's ws and bad input against the real daemon",
+        purpose: "curl, wrk, testssl, Python's websockets, Node's ws and bad input against the real daemon",
         run: programs::run,
     },
     Step {

@@ -5,6 +5,7 @@ pub(crate) mod check;
 mod http2_clients;
 mod http_clients;
 pub(crate) mod raw;
+mod tls_scan;
 mod websocket_clients;
 
 use std::path::PathBuf;
@@ -43,5 +44,6 @@ pub(crate) fn run(daemon: Daemon, folder: PathBuf) -> Result<Counts> {
     let bad_input = check::run_all(&bench, bad_input::CHECKS, bad_input::CHECKS.len());
     bench.daemon.stop()?;
     let http2 = http2_clients::run(&folder, bench.python)?;
-    Ok([http, websocket, bad_input, http2].into_iter().sum())
+    let tls = tls_scan::run(&folder)?;
+    Ok([http, websocket, bad_input, http2, tls].into_iter().sum())
 }
