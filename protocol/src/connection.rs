@@ -6,6 +6,7 @@
 
 pub(crate) mod buffers;
 pub(crate) mod end;
+mod foresight;
 mod streams;
 
 pub use streams::StreamId;

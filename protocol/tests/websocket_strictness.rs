@@ -273,6 +273,70 @@ fn between_long_frames_only_a_header_is_read() {
 }
 
 #[test]
+fn frames_that_are_foreseen_are_thrown_away_with_the_one_before_them() {
+    let mut peer = server(BinarySink::Discard);
+    let long = header(FIN | BINARY, true, 65_536);
+    assert!(
+        !peer.connection.foresee(&long),
+        "nothing is thrown away yet"
+    );
+    peer.input(NOW, &long);
+    peer.connection.handle_discarded(NOW, 36);
+    assert_eq!(peer.connection.foresight_bytes(), Some(14));
+    // Cut, wrong, shorter, another message, a part of one, or a control frame: each is left to be read.
+    let others = [
+        long[..13].to_vec(),
+        header(FIN | BINARY, false, 65_536),
+        header(FIN | BINARY, true, 65_537),
+        header(FIN | TEXT, true, 65_536),
+        header(BINARY, true, 65_536),
+        frame(FIN | PING, b""),
+    ];
+    for other in others {
+        assert!(!peer.connection.foresee(&other), "{other:?}");
+    }
+    let remaining = Receive::Discard { remaining: 65_500 };
+    assert_eq!(peer.connection.receive(), remaining);
+    assert!(peer.connection.foresee(&long));
+    assert!(peer.connection.foresee(&long));
+    let remaining = 65_500 + 2 * (14 + 65_536);
+    assert_eq!(peer.connection.receive(), Receive::Discard { remaining });
+    // Into the second header, out of it by bytes, and through the third.
+    peer.connection.handle_discarded(NOW, 65_500 + 9);
+    assert_eq!(peer.connection.received_payload_bytes(), 65_536);
+    let remaining = remaining - 65_500 - 9;
+    assert_eq!(peer.connection.receive(), Receive::Discard { remaining });
+    peer.connection
+        .handle_input(NOW, &[&long[9..], &[0; 100][..]].concat());
+    let remaining = remaining - 5 - 100;
+    assert_eq!(peer.connection.receive(), Receive::Discard { remaining });
+    peer.connection.handle_discarded(NOW, remaining);
+    assert_eq!(peer.connection.received_payload_bytes(), 3 * 65_536);
+    assert_eq!(peer.connection.receive(), Receive::Header { most: 14 });
+    peer.input(NOW, &frame(FIN | PING, b""));
+    assert_eq!(peer.output(NOW, 99), bare(FIN | PONG, b""));
+}
+
+#[test]
+fn a_header_that_was_foreseen_may_be_read_all_the_same() {
+    let mut peer = server(BinarySink::Discard);
+    let long = header(FIN | BINARY, true, 20_000);
+    peer.input(NOW, &long);
+    assert!(peer.connection.foresee(&long));
+    let two = [&[0; 20_000][..], &long, &[0; 20_000]].concat();
+    peer.connection.handle_input(NOW, &two);
+    assert_eq!(peer.connection.received_payload_bytes(), 40_000);
+    assert_eq!(peer.connection.receive(), Receive::Header { most: 14 });
+    // Of messages that are wanted, or of whose heads are, nothing is foreseen.
+    for sink in [BinarySink::Deliver, BinarySink::Head { bytes: 16 }] {
+        let mut peer = server(sink);
+        peer.input(NOW, &long);
+        assert_eq!(peer.connection.foresight_bytes(), None);
+        assert!(!peer.connection.foresee(&long));
+    }
+}
+
+#[test]
 fn of_a_message_whose_head_is_wanted_the_rest_is_thrown_away() {
     let mut peer = server(BinarySink::Head { bytes: 16 });
     let message_of = |length: usize| {

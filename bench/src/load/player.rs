@@ -9,7 +9,7 @@ use protocol::message::profile::{
     SessionClientMessage, SessionNodeMessage, TRAFFIC_HEADER_BYTES, TrafficHeader,
 };
 use protocol::message::samples::Direction;
-use protocol::pacing::FlowPacer;
+use protocol::pacing::NumberedFlow;
 use protocol::profile::Profile;
 use protocol::time::Instant;
 
@@ -31,7 +31,7 @@ pub(crate) struct Player {
     pub(crate) stop_at: Instant,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) is_done: bool,
-    flows: Vec<UpFlow>,
+    flows: Vec<NumberedFlow>,
     retry_at: Option<Instant>,
     /// Of this session's binary messages so far.
     received_bytes: u64,
@@ -51,14 +51,6 @@ enum Phase {
     Lingering,
     /// We said stop.
     Stopping,
-}
-
-#[derive(Debug)]
-struct UpFlow {
-    number: u8,
-    sequence: u32,
-    skipped: u64,
-    pacer: FlowPacer,
 }
 
 impl Player {
@@ -107,7 +99,7 @@ impl Player {
             }
             Phase::Lingering => Some(self.stop_at + LINGER),
             Phase::Running => {
-                let release = self.flows.iter().map(|flow| flow.pacer.next_deadline());
+                let release = self.flows.iter().map(NumberedFlow::next_deadline);
                 let release = release.min().unwrap_or(self.stop_at);
                 let release = self.retry_at.map_or(release, |retry| release.max(retry));
                 Some(release.min(self.stop_at))
@@ -138,13 +130,8 @@ impl Player {
         let ups = self.profile.flows.iter().enumerate();
         self.flows = ups
             .filter(|(_, flow)| flow.direction == Direction::Up)
-            .map(|(number, flow)| UpFlow {
-                // A profile has at most eight flows.
-                number: number as u8,
-                sequence: 0,
-                skipped: 0,
-                pacer: FlowPacer::new(now, flow),
-            })
+            // A profile has at most eight flows.
+            .map(|(number, flow)| NumberedFlow::new(now, number as u8, flow))
             .collect();
         let duration = self.stop_at - now;
         if let Some(attempt) = self.attempts.last_mut() {
@@ -163,11 +150,11 @@ impl Player {
                     self.retry_at = Some(context.now + FULL_RETRY);
                     return;
                 }
-                let due = flow.pacer.next_deadline();
-                let Some(release) = flow.pacer.poll_release(context.now) else {
+                let due = flow.next_deadline();
+                let Some(release) = flow.poll_release(context.now) else {
                     break;
                 };
-                let header = flow.next_header(release.flags);
+                let header = flow.next_header(release.flags, clock::monotonic_now());
                 let length = (release.bytes as usize).clamp(TRAFFIC_HEADER_BYTES, buffer.len());
                 buffer[..TRAFFIC_HEADER_BYTES].copy_from_slice(&header.to_bytes());
                 if context
@@ -179,12 +166,12 @@ impl Player {
                     return;
                 }
                 let late_us = (context.now - due).as_micros();
-                attempt.own_lateness_us[usize::from(flow.number)]
+                attempt.own_lateness_us[usize::from(flow.number())]
                     .push(u32::try_from(late_us).unwrap_or(u32::MAX));
                 attempt.sent_messages += 1;
                 attempt.sent_bytes += length as u64;
             }
-            attempt.own_skipped = attempt.own_skipped.max(flow.skipped);
+            attempt.own_skipped = attempt.own_skipped.max(flow.skipped());
         }
     }
 
@@ -226,23 +213,6 @@ impl Player {
             }
             SessionNodeMessage::SessionStats(_) | SessionNodeMessage::Error { .. } => {}
         }
-    }
-}
-
-impl UpFlow {
-    fn next_header(&mut self, flags: u8) -> TrafficHeader {
-        let skipped = self.pacer.skipped();
-        // Sequence numbers wrap; what was given up leaves a gap in them.
-        self.sequence = self.sequence.wrapping_add((skipped - self.skipped) as u32);
-        self.skipped = skipped;
-        let header = TrafficHeader {
-            flow: self.number,
-            flags,
-            sequence: self.sequence,
-            send_us: clock::monotonic_now().as_micros(),
-        };
-        self.sequence = self.sequence.wrapping_add(1);
-        header
     }
 }
 

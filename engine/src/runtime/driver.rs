@@ -1,6 +1,7 @@
 //! A driver pumps one transport against one connection: input in, events to the application, output out, until the
 //! socket has no more to give or to take, or the budget is used up.
 
+mod ahead;
 mod announced;
 mod encrypted;
 mod streams;
@@ -20,6 +21,7 @@ use super::frames::FrameBlock;
 use super::payload::Payload;
 use super::tls::RecordBuffers;
 use super::transport::Transport;
+use ahead::Sight;
 use streams::Exchange;
 
 /// Most bytes that one connection moves before the others get their turn, each way. It bounds how long whatever else is ready
@@ -101,6 +103,8 @@ pub(super) struct Driver<S> {
     /// directions once; whether to read or write at all is asked of the connection each time.
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
+    /// Whether more of the same is likely to wait behind what is thrown away.
+    sight: Sight,
     stage: Stage,
     /// What a proxy says before anything else, as far as it has arrived.
     announcement: Option<Box<HeaderReader>>,
@@ -180,6 +184,7 @@ impl<S> Driver<S> {
             is_queued: false,
             is_readable: !is_connecting,
             is_writable: !is_connecting,
+            sight: Sight::default(),
             stage,
             announcement: None,
             patience: None,
@@ -449,6 +454,7 @@ impl<S> Driver<S> {
                 self.read(now, &mut buffer[..most])?
             }
             Receive::Discard { remaining } => {
+                let remaining = self.look_ahead(remaining, *budget);
                 let length = remaining.min(*budget as u64) as usize;
                 let discarded = retry(|| self.transport.discard(length))?;
                 discarded.inspect(|&length| self.connection.handle_discarded(now, length as u64))

@@ -157,6 +157,14 @@ impl Transport {
         bulk::discard(self.stream.as_fd(), length)
     }
 
+    /// Copies what waits behind `offset` other bytes, and reads none of it. Not for TLS.
+    ///
+    /// # Errors
+    /// As [`bulk::peek`].
+    pub fn peek(&self, offset: usize, buffer: &mut [u8]) -> io::Result<usize> {
+        bulk::peek(self.stream.as_fd(), offset, buffer)
+    }
+
     /// Writes a part of `bytes`. With TLS what was sealed counts as written: see [`Transport::has_unwritten`].
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use protocol::message::profile::{
     SessionNodeMessage, SessionStats, TRAFFIC_HEADER_BYTES, TrafficHeader,
 };
 use protocol::message::samples::Direction;
-use protocol::pacing::FlowPacer;
+use protocol::pacing::NumberedFlow;
 use protocol::profile::Profile;
 use protocol::time::Instant;
 
@@ -76,20 +76,12 @@ pub struct ProfileSession {
     next_stats: Instant,
     retry_at: Option<Instant>,
     started_at: Option<Instant>,
-    flows: Vec<PacedFlow>,
+    /// To the client.
+    flows: Vec<NumberedFlow>,
     waiting_bytes_max: usize,
     sent: SentStats,
     receiver: SessionReceiver,
     end_reason: Option<SessionEndReason>,
-}
-
-/// A flow to the client.
-#[derive(Debug)]
-struct PacedFlow {
-    number: u8,
-    sequence: u32,
-    skipped: u64,
-    pacer: FlowPacer,
 }
 
 /// What a session's input came to.
@@ -163,11 +155,7 @@ impl ProfileSession {
     /// When the next message, or the next statistics, are due.
     #[must_use]
     pub fn next_due(&self) -> Instant {
-        let next_release = self
-            .flows
-            .iter()
-            .map(|flow| flow.pacer.next_deadline())
-            .min();
+        let next_release = self.flows.iter().map(NumberedFlow::next_deadline).min();
         let next_release = match (next_release, self.retry_at) {
             (Some(release), Some(retry)) => Some(release.max(retry)),
             (release, _) => release,
@@ -215,10 +203,10 @@ impl ProfileSession {
                 if is_full(context) {
                     return;
                 }
-                let Some(release) = flow.pacer.poll_release(now) else {
+                let Some(release) = flow.poll_release(now) else {
                     break;
                 };
-                let header = flow.next_header(release.flags);
+                let header = flow.next_header(release.flags, clock::monotonic_now());
                 let message = buffer.message(header, release.bytes as usize);
                 match context.connection.send_binary(now, message) {
                     Ok(()) => {
@@ -301,13 +289,8 @@ impl ProfileSession {
         let flows = self.profile.flows.iter().enumerate();
         self.flows = flows
             .filter(|(_, flow)| flow.direction == Direction::Down)
-            .map(|(number, flow)| PacedFlow {
-                // A profile has at most eight flows.
-                number: number as u8,
-                sequence: 0,
-                skipped: 0,
-                pacer: FlowPacer::new(now, flow),
-            })
+            // A profile has at most eight flows.
+            .map(|(number, flow)| NumberedFlow::new(now, number as u8, flow))
             .collect();
     }
 
@@ -329,8 +312,8 @@ impl ProfileSession {
         self.waiting_bytes_max = waiting_bytes_max(down_bps);
         let rates_bps = self.profile.rates_for_demand(Direction::Down, down_bps);
         for flow in &mut self.flows {
-            if let Some(rate_bps) = rates_bps.get(usize::from(flow.number)) {
-                flow.pacer.set_rate(now, *rate_bps);
+            if let Some(rate_bps) = rates_bps.get(usize::from(flow.number())) {
+                flow.set_rate(now, *rate_bps);
             }
         }
     }
@@ -374,25 +357,6 @@ impl ProfileSession {
             kernel_rtt_us: info.map(|info| info.rtt_us),
             retransmits: info.map(|info| info.retransmits),
         }
-    }
-}
-
-impl PacedFlow {
-    /// What was given up in a stall leaves a gap in the numbers: to the receiver it is lost, as it would be in a game.
-    fn next_header(&mut self, flags: u8) -> TrafficHeader {
-        let skipped = self.pacer.skipped();
-        let given_up = skipped - self.skipped;
-        self.skipped = skipped;
-        // Sequence numbers wrap.
-        self.sequence = self.sequence.wrapping_add(given_up as u32);
-        let header = TrafficHeader {
-            flow: self.number,
-            flags,
-            sequence: self.sequence,
-            send_us: clock::monotonic_now().as_micros(),
-        };
-        self.sequence = self.sequence.wrapping_add(1);
-        header
     }
 }
 

@@ -8,9 +8,11 @@ mod bucket;
 mod flow;
 mod metered;
 mod metronome;
+mod numbered;
 
 #[cfg(test)]
 mod golden_tests;
 
 pub use bucket::TokenBucket;
 pub use flow::{FlowPacer, Release};
+pub use numbered::NumberedFlow;

@@ -107,6 +107,17 @@ pub(super) fn parse_header(role: Role, bytes: &[u8]) -> Result<Option<(Header, u
     Ok(Some((header, length)))
 }
 
+/// How long a header of that content is.
+pub(super) const fn header_bytes(header: Header) -> usize {
+    let length_bytes = match header.payload_bytes {
+        0..=125 => 0,
+        126..=0xffff => 2,
+        _ => 8,
+    };
+    let mask_bytes = if header.mask.is_some() { MASK_BYTES } else { 0 };
+    2 + length_bytes + mask_bytes
+}
+
 fn check_first_bytes(role: Role, first: u8, second: u8) -> Result<(), Fault> {
     if first & 0x70 != 0 {
         return Err(Fault::ReservedBits);

@@ -4,6 +4,7 @@
 //! else is handed to the driver. A binary message that nobody wants is counted from the frame headers alone.
 
 mod control;
+mod discard;
 mod lifetime;
 
 use control::ControlPayload;
@@ -19,10 +20,7 @@ use crate::connection::buffers::{Inbox, Outbox, room_in};
 use crate::connection::end::Closed;
 use crate::connection::{BinarySink, CloseReason, Filler, FillerLayout, MessageKind, SendError};
 use crate::http1::UpgradeParts;
-use crate::limits::{
-    DISCARD_BEHIND_HEAD_BYTES_MIN, DISCARD_BYTES_MIN, TRANSMIT_BUFFER_BYTES_MAX,
-    WEBSOCKET_DISCARDED_FRAME_BYTES_MAX,
-};
+use crate::limits::{TRANSMIT_BUFFER_BYTES_MAX, WEBSOCKET_DISCARDED_FRAME_BYTES_MAX};
 use crate::time::Instant;
 
 /// See the module.
@@ -37,6 +35,8 @@ pub(crate) struct WebSocket {
     assembler: Assembler,
     /// The latest data frame was thrown away in a piece worth a call of its own, and the next one is taken to be like it.
     expects_long_frame: bool,
+    /// Frames beyond the one being read whose headers were seen before their time.
+    foreseen_frames: u32,
     control: ControlPayload,
     /// The latest ping that was not answered; answering an earlier one is not needed (section 5.5.3).
     owed_pong: Option<ControlPayload>,
@@ -58,6 +58,11 @@ pub(crate) struct WebSocket {
 #[derive(Clone, Copy, Debug)]
 enum Reading {
     Header,
+    /// A header that was foreseen: its last `left` bytes hold nothing new.
+    Foreseen {
+        header: Header,
+        left: u8,
+    },
     Payload {
         header: Header,
         position: u64,
@@ -125,6 +130,7 @@ impl WebSocket {
             reading: Reading::Header,
             assembler: Assembler::default(),
             expects_long_frame: false,
+            foreseen_frames: 0,
             control: ControlPayload::EMPTY,
             owed_pong: None,
             masks: MaskSource::new(seed),
@@ -169,19 +175,6 @@ impl WebSocket {
         let used = self.advance(rest);
         self.inbox.push(rest.get(used..).unwrap_or_default());
         self.check_eof();
-    }
-
-    pub(crate) fn handle_discarded(&mut self, now: Instant, count: u64) {
-        self.note_use(now);
-        self.active_at = now;
-        if let Reading::Payload { header, position } = &mut self.reading {
-            let count = count.min(header.payload_bytes - *position);
-            *position += count;
-            self.received_bytes += count;
-            if *position == header.payload_bytes {
-                self.end_frame();
-            }
-        }
     }
 
     pub(crate) fn handle_eof(&mut self, now: Instant) {
@@ -229,6 +222,13 @@ impl WebSocket {
                     }
                     Err(fault) => self.fail(fault),
                 },
+                Reading::Foreseen { .. } => {
+                    let skipped = self.skip_foreseen(rest.len() as u64);
+                    if skipped == 0 {
+                        return used;
+                    }
+                    used += skipped as usize;
+                }
                 Reading::Payload { header, position } => {
                     let remaining = header.payload_bytes - position;
                     let count =
@@ -288,38 +288,6 @@ impl WebSocket {
         }
     }
 
-    /// Whether a data frame's payload is counted only, but for a message's head that may be wanted.
-    fn is_counted_only(&self, header: Header) -> bool {
-        let is_data = matches!(
-            header.opcode,
-            Opcode::Text | Opcode::Binary | Opcode::Continuation
-        );
-        is_data
-            && self.assembler.kind() == Some(MessageKind::Binary)
-            && self.binary != BinarySink::Deliver
-    }
-
-    /// Whether what follows of a data frame's payload is counted only.
-    fn is_discarding(&self, header: Header) -> bool {
-        self.is_counted_only(header) && self.head_bytes_left() == 0
-    }
-
-    /// So many bytes of a binary message that is under way are still wanted by a sink that throws the rest away.
-    fn head_bytes_left(&self) -> usize {
-        match self.binary {
-            BinarySink::Deliver | BinarySink::Discard => 0,
-            BinarySink::Head { bytes } => bytes.saturating_sub(self.assembler.payload().len()),
-        }
-    }
-
-    /// A rest of a payload that is shorter is not thrown away by a call of its own.
-    const fn discard_bytes_min(&self) -> u64 {
-        match self.binary {
-            BinarySink::Deliver | BinarySink::Discard => DISCARD_BYTES_MIN,
-            BinarySink::Head { .. } => DISCARD_BEHIND_HEAD_BYTES_MIN,
-        }
-    }
-
     fn take_payload(&mut self, header: Header, position: u64, piece: &[u8]) {
         match header.opcode {
             Opcode::Text | Opcode::Binary | Opcode::Continuation => {
@@ -372,7 +340,7 @@ impl WebSocket {
                 let is_discarded =
                     self.is_counted_only(header) && self.binary == BinarySink::Discard;
                 match self.assembler.finish() {
-                    Ok(_) if is_discarded => {}
+                    Ok(_) if is_discarded => self.expect_foreseen(header),
                     Ok(kind) => self.announce(Waiting::Message(kind)),
                     Err(fault) => self.fail(fault),
                 }

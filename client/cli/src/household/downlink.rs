@@ -3,7 +3,7 @@
 //! A session that broke and was opened again counts its messages anew; here they go on where the old one's ended, with a gap
 //! as long as the break, so that the report sees one session and what it missed.
 
-use protocol::limits::{REPORT_MESSAGES_MAX, REPORT_SEGMENTS_MAX};
+use protocol::limits::{HTTP_COLLECTED_BODY_BYTES_MAX, REPORT_MESSAGES_MAX, REPORT_SEGMENTS_MAX};
 use protocol::message::household::{MessageSample, SegmentSample};
 use protocol::message::profile::{
     ExperienceModel, FLAG_SEGMENT_END, ProfileDescription, TrafficHeader,
@@ -12,8 +12,16 @@ use protocol::message::samples::Direction;
 
 use crate::load::goodput_bins::GoodputBins;
 
-/// Messages of all users together: a report is at most 4 MiB, and a message takes up to 80 bytes of it.
+/// Messages of all users together that are worth their room, however much there is.
 const ALL_MESSAGES_MAX: f64 = 32_000.0;
+/// What a report may take up, but for its head, segments and counts.
+const SAMPLES_BYTES_MAX: f64 = HTTP_COLLECTED_BODY_BYTES_MAX as f64 - 192.0 * 1024.0;
+/// A message in a report.
+const MESSAGE_BYTES: f64 = 80.0;
+/// A second's probes in a report, of the line or of a user.
+const PROBES_BYTES_PER_S: f64 = 20.0 * 125.0;
+/// A second's goodput in a report, of a user.
+const GOODPUT_BYTES_PER_S: f64 = 800.0;
 /// Flows send a little more than their mean at times.
 const MARGIN: f64 = 1.1;
 
@@ -102,11 +110,15 @@ impl Downlink {
     }
 }
 
-/// For each profile, the flows whose messages are recorded one by one over `duration_s`: those whose whole traffic fits the
+/// For each profile, the flows whose messages are recorded one by one over `traffic_s` of a test of `test_s`: those whose whole traffic fits the
 /// report, the slowest first, since they are the most telling for their size. Leaving out whole flows keeps the others
 /// complete; cutting the record off in its middle would read as a picture that froze.
-pub(super) fn recorded_flows(profiles: &[ProfileDescription], duration_s: f64) -> Vec<Vec<usize>> {
-    let mut left = ALL_MESSAGES_MAX;
+pub(super) fn recorded_flows(
+    profiles: &[ProfileDescription],
+    test_s: f64,
+    traffic_s: f64,
+) -> Vec<Vec<usize>> {
+    let mut left = messages_that_fit(profiles, test_s);
     profiles
         .iter()
         .map(|profile| {
@@ -120,7 +132,7 @@ pub(super) fn recorded_flows(profiles: &[ProfileDescription], duration_s: f64) -
             let downs = profile.flows.iter().enumerate();
             let mut candidates: Vec<(usize, f64)> = downs
                 .filter(|(_, flow)| flow.direction == Direction::Down)
-                .map(|(number, flow)| (number, flow.messages_per_second * duration_s * MARGIN))
+                .map(|(number, flow)| (number, flow.messages_per_second * traffic_s * MARGIN))
                 .collect();
             candidates.sort_by(|one, other| one.1.total_cmp(&other.1));
             let mut recorded = Vec::new();
@@ -137,8 +149,26 @@ pub(super) fn recorded_flows(profiles: &[ProfileDescription], duration_s: f64) -
         .collect()
 }
 
+/// How many messages a report has room for beside everything else that a test of `test_s` brings.
+fn messages_that_fit(profiles: &[ProfileDescription], test_s: f64) -> f64 {
+    let probing = profiles.iter().filter(|profile| has_probes(profile.model));
+    let probes = (probing.count() + 1) as f64 * PROBES_BYTES_PER_S;
+    let goodput = profiles.len() as f64 * GOODPUT_BYTES_PER_S;
+    let room = SAMPLES_BYTES_MAX - (probes + goodput) * test_s;
+    (room / MESSAGE_BYTES).clamp(0.0, ALL_MESSAGES_MAX)
+}
+
+/// Whether a user's session has probes of its own: in a bulk transfer a probe would measure the transfer's own queue.
+pub(super) const fn has_probes(model: ExperienceModel) -> bool {
+    match model {
+        ExperienceModel::Gaming | ExperienceModel::Call | ExperienceModel::Streaming => true,
+        ExperienceModel::Bulk => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use protocol::message::samples::ProbeSample;
     use protocol::profile::catalogue;
 
     use super::*;
@@ -162,7 +192,7 @@ mod tests {
     #[test]
     fn games_and_calls_are_recorded_and_transfers_are_not() {
         let profiles = profiles();
-        let recorded = recorded_flows(&profiles, 30.0);
+        let recorded = recorded_flows(&profiles, 45.0, 30.0);
         for (profile, flows) in profiles.iter().zip(&recorded) {
             let is_judged_by_messages = matches!(
                 profile.model,
@@ -175,7 +205,50 @@ mod tests {
                 profile.user_id
             );
         }
-        assert!(recorded_flows(&profiles, 1e6).iter().all(Vec::is_empty));
+        assert!(
+            recorded_flows(&profiles, 1e6, 1e6)
+                .iter()
+                .all(Vec::is_empty)
+        );
+    }
+
+    #[test]
+    fn the_report_of_a_long_test_fits() {
+        let long = MessageSample {
+            flow: 7,
+            sequence: 99_999,
+            send_us: 9_999_999_999_999,
+            received_us: 329_999_999,
+        };
+        let message_bytes = serde_json::to_string(&long).expect("JSON").len();
+        assert!(message_bytes as f64 <= MESSAGE_BYTES, "{message_bytes}");
+        let probe = ProbeSample {
+            sequence: 9_999,
+            sent_us: 329_999_999,
+            received_us: Some(329_999_999),
+            node_receive_us: Some(9_999_999_999_999),
+            node_send_us: Some(9_999_999_999_999),
+        };
+        let probe_bytes = serde_json::to_string(&probe).expect("JSON").len();
+        let profiles = profiles();
+        let mut shares = Vec::new();
+        for test_s in [45.0, 120.0, 240.0, 300.0] {
+            let recorded = recorded_flows(&profiles, test_s, test_s);
+            let flows = profiles.iter().zip(&recorded).flat_map(|(profile, flows)| {
+                flows
+                    .iter()
+                    .map(|&number| profile.flows[number].messages_per_second)
+            });
+            let messages_per_s: f64 = flows.sum();
+            let of_user = [4.0 * 20.0 * (probe_bytes + 1) as f64, 4.0 * 800.0];
+            let bytes_per_s = messages_per_s * (message_bytes + 1) as f64 + of_user[0] + of_user[1];
+            let bytes = bytes_per_s * test_s;
+            let most = HTTP_COLLECTED_BODY_BYTES_MAX as f64;
+            assert!(bytes < most, "{bytes} bytes in {test_s} s");
+            shares.push(messages_per_s);
+        }
+        // What a short test records in full, a long one leaves out in part.
+        assert!(shares[0] > shares[3], "{shares:?}");
     }
 
     #[test]

@@ -165,7 +165,8 @@ impl Test<'_> {
     ) -> Result<(), Fault> {
         let traffic = span_of(&self.phases, HouseholdPhase::Traffic);
         let traffic_s = traffic.map_or(0.0, |span| (span.end_us - span.start_us) as f64 / 1e6);
-        let recorded = recorded_flows(&catalogue.profiles, traffic_s);
+        let test_s = end_of(&self.phases) as f64 / 1e6;
+        let recorded = recorded_flows(&catalogue.profiles, test_s, traffic_s);
         for (profile, recorded) in catalogue.profiles.into_iter().zip(&recorded) {
             let plan = UserPlan {
                 site: site.clone(),

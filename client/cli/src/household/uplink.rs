@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use engine::runtime::application::Context;
 use engine::runtime::sys::clock;
-use protocol::message::profile::{ProfileDescription, TRAFFIC_HEADER_BYTES, TrafficHeader};
+use protocol::message::profile::{ProfileDescription, TRAFFIC_HEADER_BYTES};
 use protocol::message::samples::Direction;
-use protocol::pacing::FlowPacer;
+use protocol::pacing::NumberedFlow;
 use protocol::profile::FlowProfile;
 use protocol::time::Instant;
 
@@ -18,16 +18,8 @@ const FULL_RETRY: Duration = Duration::from_millis(2);
 /// The flows of one session; none before its traffic starts.
 #[derive(Debug, Default)]
 pub(super) struct Uplink {
-    flows: Vec<UpFlow>,
+    flows: Vec<NumberedFlow>,
     retry_at: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct UpFlow {
-    number: u8,
-    sequence: u32,
-    skipped: u64,
-    pacer: FlowPacer,
 }
 
 impl Uplink {
@@ -41,12 +33,7 @@ impl Uplink {
                 rate_bps: flow.rate_bps,
                 pattern: flow.pattern,
             };
-            UpFlow {
-                number,
-                sequence: 0,
-                skipped: 0,
-                pacer: FlowPacer::new(now, &flow),
-            }
+            NumberedFlow::new(now, number, &flow)
         });
         Self {
             flows: flows.collect(),
@@ -56,7 +43,7 @@ impl Uplink {
 
     /// When the next message may leave.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let deadlines = self.flows.iter().map(|flow| flow.pacer.next_deadline());
+        let deadlines = self.flows.iter().map(NumberedFlow::next_deadline);
         let release = deadlines.min()?;
         Some(self.retry_at.map_or(release, |retry| release.max(retry)))
     }
@@ -70,10 +57,10 @@ impl Uplink {
                     self.retry_at = Some(context.now + FULL_RETRY);
                     return;
                 }
-                let Some(release) = flow.pacer.poll_release(context.now) else {
+                let Some(release) = flow.poll_release(context.now) else {
                     break;
                 };
-                let header = flow.next_header(release.flags);
+                let header = flow.next_header(release.flags, clock::monotonic_now());
                 let length = (release.bytes as usize).clamp(TRAFFIC_HEADER_BYTES, buffer.len());
                 buffer[..TRAFFIC_HEADER_BYTES].copy_from_slice(&header.to_bytes());
                 let message = &buffer[..length];
@@ -87,23 +74,5 @@ impl Uplink {
                 }
             }
         }
-    }
-}
-
-impl UpFlow {
-    /// What was given up in a stall leaves a gap in the numbers.
-    fn next_header(&mut self, flags: u8) -> TrafficHeader {
-        let skipped = self.pacer.skipped();
-        // Sequence numbers wrap.
-        self.sequence = self.sequence.wrapping_add((skipped - self.skipped) as u32);
-        self.skipped = skipped;
-        let header = TrafficHeader {
-            flow: self.number,
-            flags,
-            sequence: self.sequence,
-            send_us: clock::monotonic_now().as_micros(),
-        };
-        self.sequence = self.sequence.wrapping_add(1);
-        header
     }
 }

@@ -14,7 +14,7 @@ use protocol::message::samples::{Direction, GoodputSample};
 use protocol::time::Instant;
 
 use super::demand::AdaptiveDemand;
-use super::downlink::Downlink;
+use super::downlink::{Downlink, has_probes};
 use super::received::Received;
 use super::uplink::Uplink;
 use crate::line::micros;
@@ -124,9 +124,8 @@ impl User {
         }
     }
 
-    /// In a bulk transfer a probe would measure the transfer's own queue.
     fn has_own_probes(&self) -> bool {
-        self.profile.model != ExperienceModel::Bulk
+        has_probes(self.profile.model)
     }
 
     /// Whether a session is, or will be, of use at `now`.

@@ -47,6 +47,27 @@ pub fn discard(socket: BorrowedFd<'_>, length: usize) -> io::Result<usize> {
     check(discarded as i64)
 }
 
+/// Copies what waits at `offset` in the receive queue, and leaves it and all before it there (`SO_PEEK_OFF`, for TCP since
+/// Linux 6.9). Returns how many bytes.
+///
+/// # Errors
+/// `Unsupported` where the kernel can't do it; `WouldBlock` when nothing has arrived that far.
+pub fn peek(socket: BorrowedFd<'_>, offset: usize, buffer: &mut [u8]) -> io::Result<usize> {
+    let offset = i32::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    super::tcp::set_option(socket, libc::SOL_SOCKET, libc::SO_PEEK_OFF, offset)
+        .map_err(|_| io::ErrorKind::Unsupported)?;
+    // SAFETY: `buffer` is writable for its length.
+    let peeked = unsafe {
+        libc::recv(
+            socket.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            libc::MSG_PEEK,
+        )
+    };
+    check(peeked as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +101,32 @@ mod tests {
         let (near, far) = pair();
         drop(near);
         assert_eq!(discard(far.as_fd(), 10).expect("end of stream"), 0);
+    }
+
+    #[test]
+    fn what_is_peeked_at_stays() {
+        let (mut near, mut far) = pair();
+        near.write_all(&[1; 1000]).expect("sends");
+        near.write_all(b"head").expect("sends");
+        far.set_nonblocking(true).expect("a mode");
+        let mut head = [0; 4];
+        let peeked = loop {
+            match peek(far.as_fd(), 1000, &mut head) {
+                // The kernel is too old: nothing was changed by the question.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => break 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(length) if length < head.len() => {}
+                other => break other.expect("peeks"),
+            }
+        };
+        if peeked > 0 {
+            assert_eq!(&head, b"head");
+            let beyond = peek(far.as_fd(), 1004, &mut head).expect_err("nothing there");
+            assert_eq!(beyond.kind(), io::ErrorKind::WouldBlock);
+        }
+        assert_eq!(discard(far.as_fd(), 1000).expect("discards"), 1000);
+        far.set_nonblocking(false).expect("a mode");
+        far.read_exact(&mut head).expect("reads");
+        assert_eq!(&head, b"head");
     }
 }

@@ -62,6 +62,7 @@ impl WebSocket {
 
     pub(super) fn ignore_input(&mut self) {
         self.reading = Reading::Ignored;
+        self.foreseen_frames = 0;
         self.inbox.clear();
         if self.waiting.is_none() {
             self.assembler.clear();
@@ -125,14 +126,19 @@ impl WebSocket {
             End::Flushing { .. } | End::Closed(_) => return Receive::Paused,
             End::Open | End::AwaitingPeer { .. } => {}
         }
-        if let Reading::Payload { header, position } = self.reading
-            && self.is_discarding(header)
-            && self.inbox.is_empty()
-            && header.payload_bytes - position >= self.discard_bytes_min()
-        {
-            return Receive::Discard {
-                remaining: header.payload_bytes - position,
-            };
+        match self.reading {
+            Reading::Payload { header, position } if self.inbox.is_empty() => {
+                let left = self.foreseen_bytes(header, header.payload_bytes - position);
+                if self.is_discarding(header) && left >= self.discard_bytes_min() {
+                    return Receive::Discard { remaining: left };
+                }
+            }
+            Reading::Foreseen { header, left } => {
+                let left = u64::from(left) + header.payload_bytes;
+                let remaining = self.foreseen_bytes(header, left);
+                return Receive::Discard { remaining };
+            }
+            Reading::Header | Reading::Payload { .. } | Reading::Ignored => {}
         }
         if self.inbox.len() >= RECEIVE_BUFFER_BYTES_MAX {
             Receive::Paused
@@ -212,7 +218,7 @@ impl WebSocket {
                 rest.saturating_add(header_bytes + head_bytes)
             }
             Reading::Header => header_bytes + head_bytes,
-            Reading::Ignored => return None,
+            Reading::Foreseen { .. } | Reading::Ignored => return None,
         };
         let wanted = most.saturating_sub(self.inbox.len());
         (self.expects_long_frame && wanted > 0).then_some(wanted)
