@@ -110,9 +110,9 @@ impl Downlink {
     }
 }
 
-/// For each profile, the flows whose messages are recorded one by one over `traffic_s` of a test of `test_s`: those whose whole traffic fits the
-/// report, the slowest first, since they are the most telling for their size. Leaving out whole flows keeps the others
-/// complete; cutting the record off in its middle would read as a picture that froze.
+/// For each profile, the flows whose messages are recorded one by one over `traffic_s` of a test of `test_s`: those whose whole
+/// traffic fits the report, the slowest first, since they are the most telling for their size. Leaving out whole flows keeps
+/// the others complete; cutting the record off in its middle would read as a picture that froze.
 pub(super) fn recorded_flows(
     profiles: &[ProfileDescription],
     test_s: f64,
