@@ -60,15 +60,10 @@ setting() {
 systemctl daemon-reload
 systemctl restart $UNIT.service
 
-# Another shell's `bufferbloatd status` does not know of the domain, and so not where the node is.
-PORT=$(bufferbloatd check-config | sed -n 's/^port = \([0-9][0-9]*\).*/\1/p')
-URL=https://localhost
-[ "$PORT" = 443 ] || URL=$URL:$PORT
-
 # It has one within seconds, or says why not; but after a failure nobody is asked again for a minute.
 TRIES=90
 while [ $TRIES -gt 0 ]; do
-    STATUS=$(bufferbloatd status --insecure --url "$URL" </dev/null 2>&1) || true
+    STATUS=$(bufferbloatd status </dev/null 2>&1) || true
     # Its lines are broken anywhere.
     case $(echo "$STATUS" | tr -s '[:space:]' ' ') in
     *"no new certificate"*) break ;;
@@ -84,5 +79,5 @@ while [ $TRIES -gt 0 ]; do
 done
 echo "$STATUS"
 fail "no certificate yet; the service goes on trying, and these say how it fares:
-    bufferbloatd status --insecure --url $URL
+    BUFFERBLOATD_ACME=$1 bufferbloatd status
     journalctl -u $UNIT"

@@ -143,6 +143,6 @@ fn all_that_is_thrown_away_is_counted() {
 
 #[test]
 fn so_it_is_over_ipv6() {
-    // Kernels before 6.10 can't look ahead there.
+    // Kernels before 6.12 can't look ahead there.
     upload(start_server("[::1]:0"));
 }

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::address::{Family, NodeUrl, Route, Site};
 use crate::fault::Fault;
+use crate::harmless;
 use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::request::{Answer, NoAnswer, Request};
@@ -23,6 +24,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 /// and so much later for each byte of the request: a household's samples are 3 MB, and an uplink may have 0.5 Mbit/s.
 const BYTE_LIMIT: Duration = Duration::from_micros(16);
+
+/// What nobody would miss must come within this.
+const OPTIONAL_LIMIT: Duration = Duration::from_secs(2);
 
 /// This program, as nodes and reports know it.
 #[must_use]
@@ -58,8 +62,11 @@ pub(crate) fn with_test(
 ) -> Result<Outcome, Fault> {
     let (site, admission) = admit(reach, mode, interrupt)?;
     // Before anything is measured, so that it disturbs nothing. An older node does not know the question.
-    let branding = get::<Branding>(&site, "/api/branding", interrupt);
-    let sponsor = branding.ok().and_then(|branding| branding.sponsor);
+    let route = site.path("/api/branding");
+    let branding = call_within(OPTIONAL_LIMIT, route, Method::Get, None, None, interrupt);
+    let sponsor = branding
+        .ok()
+        .and_then(|branding: Branding| branding.sponsor);
     let result = run(&site, &admission).map(|outcome| Outcome { sponsor, ..outcome });
     if !matches!(&result, Ok(Outcome { partial: None, .. })) {
         // It may be gone, or know already.
@@ -164,20 +171,32 @@ fn call<T: DeserializeOwned>(
     body: Option<Vec<u8>>,
     interrupt: &Interrupt,
 ) -> Result<T, Fault> {
+    let body_bytes = body.as_ref().map_or(0, Vec::len);
+    let body_limit = BYTE_LIMIT * u32::try_from(body_bytes).unwrap_or(u32::MAX);
+    let limit = REQUEST_LIMIT + body_limit;
+    call_within(limit, route, method, bearer, body, interrupt)
+}
+
+fn call_within<T: DeserializeOwned>(
+    limit: Duration,
+    route: Route,
+    method: Method,
+    bearer: Option<String>,
+    body: Option<Vec<u8>>,
+    interrupt: &Interrupt,
+) -> Result<T, Fault> {
     let place = format!("{} ({})", route.host, route.peer);
     let other = match route.connector {
         Some(_) => "http",
         None => "https",
     };
-    let body_bytes = body.as_ref().map_or(0, Vec::len);
-    let body_limit = BYTE_LIMIT * u32::try_from(body_bytes).unwrap_or(u32::MAX);
     let request = Request {
         route,
         method,
         bearer,
         body,
-        connect_limit: CONNECT_LIMIT,
-        limit: REQUEST_LIMIT + body_limit,
+        connect_limit: CONNECT_LIMIT.min(limit),
+        limit,
     };
     match request.send(interrupt) {
         Ok(answer) => read(&place, &answer),
@@ -197,13 +216,13 @@ fn call<T: DeserializeOwned>(
 
 fn read<T: DeserializeOwned>(place: &str, answer: &Answer) -> Result<T, Fault> {
     if (200..300).contains(&answer.status) {
-        return serde_json::from_slice(&answer.body).map_err(|_| {
+        return harmless::document(&answer.body).map_err(|_| {
             Fault::Unexpected(format!(
                 "{place} is no node of this version: its answer is not what was asked for"
             ))
         });
     }
-    let Ok(ErrorReply { error }) = serde_json::from_slice(&answer.body) else {
+    let Ok(ErrorReply { error }) = harmless::document(&answer.body) else {
         return Err(Fault::Unexpected(format!(
             "{place} is no node: it answers with status {}",
             answer.status

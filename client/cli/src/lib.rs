@@ -16,4 +16,5 @@ pub mod probe;
 pub mod sample_log;
 pub mod single;
 
+mod harmless;
 mod request;

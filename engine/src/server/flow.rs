@@ -199,7 +199,12 @@ impl KernelView {
                 .checked_div(busy_us)
                 .unwrap_or(0) as u32
         };
-        let seen_limited_ppm = u64::from(self.samples_send_buffer_limited)
+        // Of an upload nothing waits in the node's buffer.
+        let seen_limited = match direction {
+            Direction::Down => self.samples_send_buffer_limited,
+            Direction::Up => 0,
+        };
+        let seen_limited_ppm = u64::from(seen_limited)
             .saturating_mul(1_000_000)
             .checked_div(u64::from(self.samples))
             .unwrap_or(0) as u32;
@@ -307,5 +312,8 @@ mod tests {
             flow.sample(at(second), second, Some(info));
         }
         assert_eq!(flow.record(at(5)).send_buffer_limited_ppm, 500_000);
+        let mut upload = LoadFlow::open(at(0), Direction::Up, None, LIMITS, 0);
+        upload.sample(at(1), 1, Some(limited));
+        assert_eq!(upload.record(at(2)).send_buffer_limited_ppm, 0);
     }
 }

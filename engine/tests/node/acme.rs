@@ -265,10 +265,6 @@ fn until_a_name_is_covered_health_names_it_and_the_old_certificate_serves() {
 #[test]
 fn a_stored_certificate_is_in_force_as_soon_as_the_clock_has_come_to_it() {
     let (port, nobody) = (free_port(), free_port());
-    let folder = Folder::new("acme");
-    // As at a start with a clock that is behind, and is put right a moment later.
-    let begins = SystemTime::now() + Duration::from_secs(4);
-    let chain = store(&folder, begins, begins + Duration::from_secs(86_400));
     let more = flags(&[
         "--port",
         &port.to_string(),
@@ -277,7 +273,17 @@ fn a_stored_certificate_is_in_force_as_soon_as_the_clock_has_come_to_it() {
         "--acme-directory",
         &format!("https://localhost:{nobody}/"),
     ]);
-    let node = start("localhost", &folder, &more);
+    // As at a start with a clock that is behind, and is put right a moment later: later on a machine that starts slowly.
+    let (begins, chain, _folder, node) = [4, 12, 25]
+        .into_iter()
+        .find_map(|seconds| {
+            let folder = Folder::new("acme");
+            let begins = SystemTime::now() + Duration::from_secs(seconds);
+            let chain = store(&folder, begins, begins + Duration::from_secs(86_400));
+            let node = start("localhost", &folder, &more);
+            (SystemTime::now() < begins).then_some((begins, chain, folder, node))
+        })
+        .expect("a start within 25 s");
     assert!(node.log_text().contains("is this machine's clock right?"));
     eventually("the stored certificate is in force", PATIENCE, || {
         health(port).1["certificate"]["source"] == "acme"
@@ -323,7 +329,8 @@ fn the_attempt_after_a_failure_is_made_by_a_process_begun_anew_that_sees_replace
     });
     let acme = &health(port).1["certificate"]["acme"];
     assert_ne!(acme["pid"], failed["pid"]);
-    assert_eq!(acme["restarts"], 1, "{acme}");
+    // A machine that is busy may have begun it once more.
+    assert!(acme["restarts"].as_u64() >= Some(1), "{acme}");
     let asked = node.log_lines("asking the authority for a certificate");
     assert_eq!(asked.len(), 2);
     // Not before its time.

@@ -15,8 +15,8 @@ use crate::message::samples::{Direction, ProbeTransport, TestSamples};
 /// between A+ and A, and as a figure may be off. On a browser with processors to spare it is 1.2 ms at most; with both ways
 /// of 300 Mbit/s on two processors that also carried node and line it was 5 to 9 ms, and the grade A where it is A+.
 pub const DEVICE_GAP_US: f64 = 5_000.0;
-/// On a deep queue the same as a share of the increase, as far as the figures themselves are to be trusted: the node's few
-/// pings of a phase see other moments of the queue than the client's probes.
+/// On a long way or a deep queue the same as a share of the round trip: the node's few pings of a phase see other moments of
+/// the queue than the client's probes, the more so the longer they are under way (35 ms apart on a path of 600 ms).
 pub const DEVICE_GAP_RATIO: f64 = 0.10;
 /// A probe timer that is later than this at its 95th percentile, in µs, belongs to a device that can't keep up: half of
 /// the 50 ms between two probes.
@@ -62,13 +62,13 @@ pub(super) struct PhaseEvidence {
 pub(super) struct DeviceGap {
     /// The client's increase, less the node's, µs.
     pub(super) gap_us: f64,
-    /// The node's increase, µs.
-    pub(super) node_increase_us: f64,
+    /// The node's round trip at the median, µs.
+    pub(super) node_round_trip_us: f64,
 }
 
 impl DeviceGap {
     fn is_slow(self) -> bool {
-        self.gap_us > DEVICE_GAP_US.max(self.node_increase_us * DEVICE_GAP_RATIO)
+        self.gap_us > DEVICE_GAP_US.max(self.node_round_trip_us * DEVICE_GAP_RATIO)
     }
 }
 

@@ -18,7 +18,7 @@ fn steady(mbps: f64) -> Goodput {
 fn gap(gap_us: f64) -> DeviceGap {
     DeviceGap {
         gap_us,
-        node_increase_us: 50_000.0,
+        node_round_trip_us: 50_000.0,
     }
 }
 
@@ -115,9 +115,9 @@ fn a_device_is_slow_when_it_sees_five_ms_more_than_the_node() {
         only(&samples(), &NodeSummary::default(), &phases),
         (ConfidenceCode::DeviceSlow, 12.5)
     );
-    let node_increase_us = 200_000.0;
+    let node_round_trip_us = 200_000.0;
     let within_a_tenth = DeviceGap {
-        node_increase_us,
+        node_round_trip_us,
         ..gap(19_000.0)
     };
     phases[2].device_gap = Some(within_a_tenth);

@@ -69,18 +69,18 @@ impl Idle {
         let window = window.into();
         let idle_us = self.median_us()?;
         let node = NodeView::of(&samples.node_rtt, window);
-        let node_increase_us = node.increase_over_us(self.node)?;
+        let node_round_trip_us = node.median_us()?;
         let excess = client_excess_us(&samples.node_rtt, &samples.probes, window);
         let gap_us = match (excess, self.node.ping_us()) {
             (Some(excess_us), Some(node_idle_us)) => excess_us - (idle_us - node_idle_us),
             _ => {
                 let latency = PhaseLatency::of(&samples.probes, samples.listened_until_us, window);
-                latency.rtt_us?.median() - idle_us - node_increase_us
+                latency.rtt_us?.median() - idle_us - node.increase_over_us(self.node)?
             }
         };
         Some(DeviceGap {
             gap_us,
-            node_increase_us,
+            node_round_trip_us,
         })
     }
 

@@ -161,7 +161,7 @@ pub struct ConfidenceReason {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ConfidenceCode {
-    /// The client's RTT exceeds the node's by more than 10 ms at the median: the device, not the line, was slow.
+    /// The client's RTT exceeds the node's by more than 5 ms at the median: the device, not the line, was slow.
     DeviceSlow,
     /// The client's probe timer fired late.
     DeviceTimerLate,
@@ -221,6 +221,6 @@ pub struct FlowSummary {
     pub delivery_rate_max_bps: u64,
     /// Share of the busy time that the peer's receive window limited, 0 to 1.
     pub receiver_limited_ratio: f64,
-    /// Share of the busy time that the send buffer limited, 0 to 1.
+    /// Share of the time that the send buffer limited, of the busy time or of the samples, 0 to 1.
     pub send_buffer_limited_ratio: f64,
 }

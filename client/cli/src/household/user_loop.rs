@@ -19,6 +19,7 @@ use protocol::time::Instant;
 
 use super::user::{User, UserNow, UserRun, say_demand};
 use crate::address::{Route, Site};
+use crate::harmless;
 use crate::load::set_congestion_control;
 
 /// One connection may take this long to lead to something.
@@ -200,7 +201,7 @@ impl UserLoop {
             visit.is_done = true;
             self.session = route;
             self.wanted = Some((now, Goal::Session));
-        } else if let Ok(ErrorReply { error }) = serde_json::from_slice(answer) {
+        } else if let Ok(ErrorReply { error }) = harmless::document(answer) {
             self.notice.refusal = Some(error.message);
         }
     }

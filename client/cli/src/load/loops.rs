@@ -84,10 +84,8 @@ struct Loads {
 #[derive(Debug)]
 struct Load {
     count: FlowCount,
-    /// The flows that are to be open, by ordinal, the newest last.
-    wanted: Vec<u32>,
-    /// Flows that were ever asked for.
-    ordered: u32,
+    /// Flows that were asked for.
+    wanted: u32,
     open: u32,
     is_over: bool,
 }
@@ -180,12 +178,11 @@ impl Loads {
         let count = FlowCount::new(now_us, self.plan.flows_max, reached);
         self.loads[number] = Some(Load {
             count,
-            wanted: Vec::new(),
-            ordered: 0,
+            wanted: 0,
             open: 0,
             is_over: false,
         });
-        self.want_flows(number);
+        self.want_flows(number, count.flows());
         ramp_unwarmed(&mut self.phases, stretch.start_us);
         if stretch.direction == Direction::Up && self.counted_us.is_none() {
             self.counted_us = Some(now_us);
@@ -210,20 +207,16 @@ impl Loads {
         self.gone_awaited = next.map(|next| (next, now_us));
     }
 
-    /// Asks for as many flows as the count says; the newest of those that are too many end by themselves.
-    fn want_flows(&mut self, stretch: usize) {
+    fn want_flows(&mut self, stretch: usize, flows: u32) {
         let LoadStretch {
             direction, end_us, ..
         } = self.stretches[stretch];
         let Some(load) = &mut self.loads[stretch] else {
             return;
         };
-        let flows = load.count.flows() as usize;
-        load.wanted.truncate(flows);
-        while load.wanted.len() < flows {
-            let ordinal = load.ordered;
-            load.ordered += 1;
-            load.wanted.push(ordinal);
+        let first = load.wanted;
+        load.wanted += flows;
+        for ordinal in first..load.wanted {
             self.wanted.push_back(Stream::Flow(Flow {
                 stretch,
                 ordinal,
@@ -253,9 +246,9 @@ impl Loads {
             let to_us = self.bins.counted_until_us(direction, now_us);
             let from_us = to_us.saturating_sub(JUDGEMENT_WINDOW_US);
             let goodput_mbps = self.bins.mean_mbps(direction, from_us, to_us);
-            load.count.handle_goodput(now_us, goodput_mbps);
+            let addition = load.count.handle_goodput(now_us, goodput_mbps);
             self.reached[index(direction)] = load.count.flows();
-            self.want_flows(number);
+            self.want_flows(number, addition);
         }
     }
 
@@ -308,7 +301,7 @@ impl Loads {
     fn is_surplus(&self, flow: &Flow) -> bool {
         self.loads[flow.stretch]
             .as_ref()
-            .is_some_and(|load| !load.wanted.contains(&flow.ordinal))
+            .is_some_and(|load| flow.ordinal >= load.count.flows())
     }
 
     /// Counts what a download received since it was last looked at.

@@ -31,16 +31,12 @@ export const ENOUGH_MBPS = 1_000;
 export class FlowCount {
   #flows: number;
   readonly #flowsMax: number;
-  readonly #flowsAtStart: number;
   readonly #started_us: number;
   /** The most that was carried in the interval before the last judgement, and since then. */
   #bestBefore_mbps = 0;
   #best_mbps = 0;
-  /** Goodput counts from here on: what was measured before is of other flows. */
-  #countedFrom_us = 0;
   #lastAddition = 0;
   #nextJudgement_us: number;
-  #isWithout = false;
   #isSettled = false;
   #isFast = false;
 
@@ -48,8 +44,7 @@ export class FlowCount {
   constructor(now_us: number, flowsMax: number, flowsAtStart = FLOWS_AT_START) {
     this.#started_us = now_us + START_US;
     this.#flowsMax = flowsMax;
-    this.#flowsAtStart = Math.max(1, Math.min(flowsAtStart, flowsMax));
-    this.#flows = this.#flowsAtStart;
+    this.#flows = Math.max(1, Math.min(flowsAtStart, flowsMax));
     this.#nextJudgement_us = now_us + JUDGEMENT_INTERVAL_US;
   }
 
@@ -72,18 +67,15 @@ export class FlowCount {
    * `goodput_mbps` is the mean over the last `JUDGEMENT_WINDOW_US`, told as often as there is news of it. Returns how many
    * flows to add, 0 for none, or as a negative number how many to end. An addition is held against the best of the interval
    * before it, not against the dip that follows an overflow of the queue. The count settles at the first addition that did
-   * not pay: a second try would read the line's noise as a gain. Where but one addition paid, noise or the first flows' own
-   * start may have paid for it (on 10 Mbit/s with 0.5 % loss four flows hold a queue of 50 ms and six one of 83): it is taken
-   * back, too, and made again if it is missed.
+   * not pay: a second try would read the line's noise as a gain.
    */
   handleGoodput(now_us: number, goodput_mbps: number): number {
     if (this.#isSettled) return 0;
-    if (now_us >= this.#countedFrom_us) this.#best_mbps = Math.max(this.#best_mbps, goodput_mbps);
+    this.#best_mbps = Math.max(this.#best_mbps, goodput_mbps);
     if (now_us < this.#nextJudgement_us) return 0;
     this.#nextJudgement_us = now_us + JUDGEMENT_INTERVAL_US;
     // On a long path nothing has been counted yet, which says nothing of the flows.
     if (this.#bestBefore_mbps <= 0 && this.#best_mbps <= 0) return 0;
-    if (this.#isWithout) return this.#judgeWithout();
     const isMore = goodput_mbps > this.#bestBefore_mbps * WORTHWHILE_GAIN;
     this.#bestBefore_mbps = this.#best_mbps;
     this.#best_mbps = 0;
@@ -92,26 +84,10 @@ export class FlowCount {
     if (!isTried && !this.#isFast && now_us < this.#started_us) return 0;
     const didNotPay = isTried && !isMore;
     const addition = Math.min(FLOWS_PER_ADDITION, this.#flowsMax - this.#flows);
-    if (didNotPay && !this.#isFast) return this.#takeBack(now_us);
-    this.#isSettled = this.#isFast || addition === 0;
+    this.#isSettled = this.#isFast || didNotPay || addition === 0;
     if (this.#isSettled) return didNotPay ? this.#change(-this.#lastAddition) : 0;
     this.#lastAddition = addition;
     return this.#change(addition);
-  }
-
-  /** Ends the addition that did not pay, and for a look the only one before it. */
-  #takeBack(now_us: number): number {
-    const paid = this.#flows - this.#lastAddition - this.#flowsAtStart;
-    this.#isWithout = paid === FLOWS_PER_ADDITION;
-    this.#isSettled = !this.#isWithout;
-    this.#countedFrom_us = now_us + JUDGEMENT_WINDOW_US;
-    return this.#change(-this.#lastAddition - (this.#isWithout ? paid : 0));
-  }
-
-  #judgeWithout(): number {
-    this.#isSettled = true;
-    const isMissed = this.#bestBefore_mbps > this.#best_mbps * WORTHWHILE_GAIN;
-    return isMissed ? this.#change(FLOWS_PER_ADDITION) : 0;
   }
 
   #change(flows: number): number {

@@ -32,9 +32,7 @@ export class Load {
   readonly #backlogs = new Map<string, number>();
   readonly #connected = new Set<string>();
   readonly #surplus = new Set<string>();
-  /** The flows that are to be open, the newest last. */
-  readonly #wanted: { id: string; member: CrewMember | undefined }[] = [];
-  #ordered = 0;
+  #opened = 0;
   #isEnding = false;
 
   /** Opens the first flows at once. */
@@ -92,12 +90,9 @@ export class Load {
     const { crew, httpFlowsMax, lifetime_ms } = this.#context;
     const batches: FlowOrder[][] = crew.map(() => []);
     for (let index = 0; index < count; index += 1) {
-      const transport = this.#wanted.length < httpFlowsMax ? "http" : "websocket";
-      const id = `flow-${this.#ordered}`;
-      const place = this.#wanted.length % crew.length;
-      batches[place]?.push({ id, transport });
-      this.#wanted.push({ id, member: crew[place] });
-      this.#ordered += 1;
+      const transport = this.#opened < httpFlowsMax ? "http" : "websocket";
+      batches[this.#opened % batches.length]?.push({ id: `flow-${this.#opened}`, transport });
+      this.#opened += 1;
     }
     for (const [index, flows] of batches.entries()) {
       if (flows.length > 0) crew[index]?.port.post({ type: "open", flows, lifetime_ms });
@@ -106,10 +101,13 @@ export class Load {
 
   /** Ends the newest flows. */
   #closeFlows(count: number): void {
-    for (const { id, member } of this.#wanted.splice(this.#wanted.length - count)) {
+    const { crew } = this.#context;
+    for (let closed = 0; closed < count; closed += 1) {
+      this.#opened -= 1;
+      const id = `flow-${this.#opened}`;
       this.#connected.delete(id);
       this.#surplus.add(id);
-      member?.port.post({ type: "close", id });
+      crew[this.#opened % crew.length]?.port.post({ type: "close", id });
     }
     if (count > 0) this.#context.noteFlows(this.#connected.size);
   }

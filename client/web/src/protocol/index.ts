@@ -367,7 +367,7 @@ delivery_rate_max_bps: number,
  */
 receiver_limited_ratio: number,
 /**
- * Share of the busy time that the send buffer limited, 0 to 1.
+ * Share of the time that the send buffer limited, of the busy time or of the samples, 0 to 1.
  */
 send_buffer_limited_ratio: number, };
 

@@ -36,7 +36,7 @@ impl<S> Driver<S> {
             Sight::Far => true,
             Sight::Blind => false,
         };
-        if !is_worthwhile {
+        if !is_worthwhile || remaining >= budget as u64 {
             return remaining;
         }
         let known = remaining;

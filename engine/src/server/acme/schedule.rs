@@ -30,8 +30,12 @@ pub(super) struct Past {
 /// is not asked twice within a minute, however often the node is started. Who got something may ask for more at once.
 pub(super) fn first_due_unix_s(past: Past) -> u64 {
     let now_unix_s = past.now_unix_s;
-    let got_unix_s = past.got_unix_s.unwrap_or(0);
-    // A time to come is no time at which anybody was asked.
+    // What is still wanted was no answer to anything more; a time to come is no time at which anything was got or asked.
+    let is_for_more = past.renewal_unix_s.is_none();
+    let got = past.got_unix_s;
+    let got_unix_s = got
+        .filter(|got| is_for_more && *got <= now_unix_s)
+        .unwrap_or(0);
     let asked = past.asked_unix_s;
     let asked = asked.filter(|asked| *asked <= now_unix_s && *asked > got_unix_s);
     let rested_unix_s = asked.map_or(0, |asked| asked + BACKOFF_MIN_S);
@@ -140,6 +144,20 @@ mod tests {
         };
         let latest = now_unix_s + BACKOFF_MAX_S * 5 / 4;
         assert_eq!(first_due_unix_s(backed_off), latest);
+        // What was got then is no reason to ask at once after each failure.
+        let got = Past {
+            asked_unix_s: Some(now_unix_s - 20),
+            got_unix_s: Some(now_unix_s + 30 * DAY_S),
+            ..past
+        };
+        assert_eq!(first_due_unix_s(got), now_unix_s + 40);
+        // Nor is what seems due, when it was got a moment ago.
+        let due = Past {
+            got_unix_s: Some(now_unix_s - 10),
+            renewal_unix_s: Some(now_unix_s - DAY_S),
+            ..got
+        };
+        assert_eq!(first_due_unix_s(due), now_unix_s + 40);
         // Asked by one that was behind: long ago.
         let past = Past {
             asked_unix_s: Some(5),

@@ -16,6 +16,7 @@ mod ready;
 pub mod restart;
 pub(in crate::server) mod sandbox;
 mod service_manager;
+mod starvation;
 mod terminal;
 mod upgrade;
 

@@ -13,6 +13,7 @@ use super::inherited::LISTENERS_VARIABLE;
 use super::listeners;
 use super::notice::{self, Notice, NoticeSender};
 use super::restart::{Action, RestartPolicy, Standing};
+use super::starvation::{Runnable, Starvation};
 use super::upgrade::TICKETS_VARIABLE;
 use crate::runtime::sys::process::{ChildCommand, send_signal};
 use crate::server::config::Config;
@@ -71,6 +72,7 @@ pub(super) struct Process {
     index: usize,
     roles: Vec<SeatedRole>,
     policy: RestartPolicy,
+    starvation: Starvation,
     child: Option<Child>,
     /// To the child, while there is one.
     notices: Option<NoticeSender>,
@@ -96,6 +98,7 @@ impl Process {
             index,
             roles,
             policy: RestartPolicy::new(now),
+            starvation: Starvation::default(),
             child: None,
             notices: None,
             was_started: false,
@@ -144,7 +147,16 @@ impl Process {
     pub(super) fn poll(&mut self, now: Instant, handed: Handed<'_>, board: &Scoreboard) {
         self.flush_notices();
         let was_healthy = self.is_healthy();
-        match self.policy.poll(now, self.oldest_heartbeat(board)) {
+        let heartbeat = self.oldest_heartbeat(board);
+        let pid = self.pid();
+        let is_starved = self
+            .starvation
+            .excuses(now, heartbeat, || Runnable::of(pid));
+        if is_starved {
+            tracing::warn!(process = self.name(), pid, "waits for a processor");
+            self.policy.judge_from(now);
+        }
+        match self.policy.poll(now, heartbeat) {
             Action::Nothing => {}
             Action::Start => self.start(now, handed, board),
             Action::KillHung => self.kill(ExitReason::Hung),

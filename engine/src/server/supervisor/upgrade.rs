@@ -115,15 +115,19 @@ impl Successor {
             .env(LISTENERS_VARIABLE, inherited::list(named()))
             // That of the version before the one before.
             .env_remove(TICKETS_VARIABLE);
-        let tickets = self.tickets.as_ref().map(handover::to_memfd).transpose();
-        let tickets = match tickets {
+        // Without them sessions are not resumed, which is no reason to stay the old version.
+        let tickets = self.tickets.as_ref().map(|tickets| {
+            let tickets = handover::to_memfd(tickets)?;
+            keep_on_exec(&tickets).map(|()| tickets)
+        });
+        let tickets = match tickets.transpose() {
             Ok(tickets) => tickets,
-            Err(error) => return error,
+            Err(error) => {
+                os_error::complain(&error);
+                None
+            }
         };
         if let Some(tickets) = &tickets {
-            if let Err(error) = keep_on_exec(tickets) {
-                return error;
-            }
             command.env(TICKETS_VARIABLE, tickets.as_raw_fd().to_string());
         }
         command.exec()

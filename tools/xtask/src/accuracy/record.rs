@@ -46,7 +46,8 @@ pub(crate) struct Record {
     pub(crate) repetition: u32,
     /// When it ended, seconds since 1970.
     pub(crate) ended_unix_s: u64,
-    /// The commit that was measured, with a `+` where files had been changed since.
+    /// The commit that was measured, with a `+` where files had been changed since; empty of runs before it was noted.
+    #[serde(default)]
     pub(crate) commit: String,
     pub(crate) idle_ms: f64,
     pub(crate) download: PhaseFigures,

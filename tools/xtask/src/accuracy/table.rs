@@ -16,13 +16,24 @@ use crate::workspace;
 /// The suite's own four runs at once keep the load average below this, on two cores.
 const BUSY_LOAD_AVERAGE: f64 = 8.0;
 
-/// Writes the table of these runs.
+/// Writes the table of these runs: the published one once every line has been measured, until then one in the build folder.
 ///
 /// # Errors
 /// When the file can't be written.
 pub(crate) fn write(cases: &[Case], records: &[Record]) -> Result<()> {
     let text = render(cases, records, &provenance(records)?)?;
-    let path = workspace::root().join("bench/ACCURACY.md");
+    let is_whole = cases.iter().all(|case| {
+        case.instruments().into_iter().all(|instrument| {
+            records
+                .iter()
+                .any(|record| record.case == case.spec.name && record.instrument == instrument)
+        })
+    });
+    let path = if is_whole {
+        workspace::root().join("bench/ACCURACY.md")
+    } else {
+        workspace::target().join("accuracy/ACCURACY.md")
+    };
     std::fs::write(&path, text)?;
     println!("{}", path.display());
     Ok(())
@@ -77,7 +88,10 @@ fn provenance(records: &[Record]) -> Result<String> {
     }
     let commits: Vec<String> = commits
         .into_iter()
-        .map(|(commit, count)| format!("{count} of commit {commit}"))
+        .map(|(commit, count)| match commit {
+            "" => format!("{count} of a commit not noted"),
+            commit => format!("{count} of commit {commit}"),
+        })
         .collect();
     let ask = |program: &str, words: &[&str]| {
         output(Command::new(program).args(words), Duration::from_secs(20))

@@ -79,7 +79,7 @@ pub(crate) fn is_attributed(figures: &PhaseFigures) -> Option<bool> {
     }
 }
 
-/// What the emulator saw of the run's own queues, both ways together; `None` of a run in which nothing went one way.
+/// How long packets waited in the emulator's two queues during the run; `None` of a run in which nothing went one way.
 #[must_use]
 pub(crate) fn own_queue_ms(figures: &PhaseFigures) -> Option<f64> {
     Some(figures.queue_down_ms? + figures.queue_up_ms?)

@@ -9,7 +9,7 @@ use crate::{third_party, workspace};
 
 pub(crate) fn run() -> Result<Counts> {
     if let Some(counts) = prerequisites::stand_in_without(&[
-        "curl", "wrk", "nghttp", "h2load", "openssl", "testssl", "python3", "node", "npm",
+        "curl", "wrk", "nghttp", "h2load", "openssl", "python3", "node", "npm",
     ]) {
         return Ok(counts);
     }
