@@ -24,6 +24,13 @@ pub const TIMER_LATE_US: f64 = 25_000.0;
 /// Goodput that grows by more than this from the first third of a phase to the last had not reached the line's rate:
 /// twice the 5 % by which a client decides whether one more flow is worth it.
 pub const STILL_RISING_RATIO: f64 = 0.10;
+/// A line that is full shows a queue, or a steady rate. Where the median probe waited less than this, in µs, as for an A+,
+pub const QUEUE_SEEN_US: f64 = 5_000.0;
+/// and the goodput's 90th percentile is over its 10th by more than this factor, nothing shows that it was full. On emulated
+/// lines that were, it is at most 1.1 for downloads; on those that loss kept empty, from 1.7 on.
+pub const UNSTEADY_DOWN_RATIO: f64 = 1.7;
+/// The same for uploads, which the client hears of in lumps: at most 1.65, and from 2.0 on.
+pub const UNSTEADY_UP_RATIO: f64 = 1.8;
 /// What a rise from nothing is said to be.
 const RISE_MAX: f64 = 10.0;
 /// From here on it is not the number of flows that holds a load back, Mbit/s: a client adds none.
@@ -52,6 +59,8 @@ pub(super) struct PhaseEvidence {
     pub(super) sent: usize,
     /// Probes answered or lost.
     pub(super) known: usize,
+    /// The median probe's round trip above the idle line's, µs.
+    pub(super) median_increase_us: Option<f64>,
     pub(super) device_gap: Option<DeviceGap>,
     /// The directions that were to be saturated.
     pub(super) loaded: Vec<Loaded>,
@@ -219,6 +228,7 @@ fn timer_late(late_us: &[u32]) -> Option<ConfidenceReason> {
 fn not_saturated(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
     carried_nothing(phases)
         .or_else(|| still_rising(phases))
+        .or_else(|| unsteady(phases))
         .or_else(|| out_of_flows(phases))
 }
 
@@ -259,6 +269,34 @@ fn still_rising(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
         );
         unsaturated(percent, "%", &what)
     })
+}
+
+/// Only where a direction is loaded alone, and where it is not the device that limits.
+fn unsteady(phases: &[PhaseEvidence]) -> Option<ConfidenceReason> {
+    let is_unsteady = |phase: &PhaseEvidence, loaded: &Loaded, goodput: Goodput| {
+        let limit = match loaded.direction {
+            Direction::Down => UNSTEADY_DOWN_RATIO,
+            Direction::Up => UNSTEADY_UP_RATIO,
+        };
+        phase.loaded.len() == 1
+            && phase
+                .median_increase_us
+                .is_some_and(|increase_us| increase_us < QUEUE_SEEN_US)
+            && goodput.mean_mbps < FLOWS_ENOUGH_MBPS
+            && goodput.p90_mbps > goodput.p10_mbps * limit
+    };
+    let (phase, loaded, goodput) = all_loaded(phases)
+        .filter_map(|(phase, loaded)| Some((phase, loaded, loaded.goodput?)))
+        .find(|&(phase, loaded, goodput)| is_unsteady(phase, loaded, goodput))?;
+    let Goodput {
+        p10_mbps, p90_mbps, ..
+    } = goodput;
+    let what = format!(
+        "in the {} the {} swung between {p10_mbps:.1} and {p90_mbps:.1} Mbit/s while no queue built up",
+        phase.name,
+        direction_name(loaded.direction)
+    );
+    Some(unsaturated(p10_mbps, "Mbit/s", &what))
 }
 
 /// Each addition of flows raised the goodput, until there were no more to add.

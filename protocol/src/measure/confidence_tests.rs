@@ -39,6 +39,7 @@ fn evidence() -> Vec<PhaseEvidence> {
             is_graded: is_graded(span.phase),
             sent: 200,
             known: 200,
+            median_increase_us: Some(50_000.0),
             device_gap: Some(gap(0.0)),
             loaded: [Direction::Down, Direction::Up]
                 .into_iter()
@@ -153,6 +154,35 @@ fn with_both_directions_loaded_a_share_may_rise() {
     assert_eq!(
         only(&samples(), &NodeSummary::default(), &phases),
         (ConfidenceCode::LoadNotSaturated, 0.0)
+    );
+}
+
+#[test]
+fn a_load_that_swings_over_an_empty_queue_may_not_have_filled_the_line() {
+    let swinging = Goodput {
+        p10_mbps: 2.5,
+        p90_mbps: 5.0,
+        ..steady(4.0)
+    };
+    let mut phases = evidence();
+    phases[1].loaded[0].goodput = Some(swinging);
+    assert_eq!(
+        level(&NodeSummary::default(), &phases),
+        ConfidenceLevel::High
+    );
+    phases[1].median_increase_us = Some(200.0);
+    assert_eq!(
+        only(&samples(), &NodeSummary::default(), &phases),
+        (ConfidenceCode::LoadNotSaturated, 2.5)
+    );
+    let steadier = Goodput {
+        p90_mbps: 4.0,
+        ..swinging
+    };
+    phases[1].loaded[0].goodput = Some(steadier);
+    assert_eq!(
+        level(&NodeSummary::default(), &phases),
+        ConfidenceLevel::High
     );
 }
 

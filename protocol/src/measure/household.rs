@@ -91,6 +91,7 @@ fn evidence(
             is_graded,
             sent: latency.sent,
             known: latency.answered + latency.lost,
+            median_increase_us: None,
             device_gap: idle.device_gap(samples, window),
             loaded: Vec::new(),
         }

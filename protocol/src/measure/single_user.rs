@@ -1,6 +1,6 @@
 //! The report of the single-user test: three graded phases against the baseline.
 
-use super::confidence::{Completeness, DeviceGap, Loaded, PhaseEvidence, confidence};
+use super::confidence::{Completeness, Loaded, PhaseEvidence, confidence};
 use super::goodput::{Counts, Goodput};
 use super::grade::grade;
 use super::latency::PhaseLatency;
@@ -18,7 +18,7 @@ pub(super) fn compute(samples: &TestSamples, node: NodeSummary, test_id: &str) -
     let idle = Idle::of(samples, baseline.map(Window::from));
     let mut evidence = Vec::new();
     if let Some(span) = baseline {
-        evidence.push(evidence_of(span, &idle.latency, None, Vec::new()));
+        evidence.push(evidence_of(span, &idle.latency));
     }
     let mut graded = |phase| {
         let span = span_of(samples, phase)?;
@@ -108,24 +108,26 @@ fn graded_phase(
         goodput_up_p10_mbps: up.map(|goodput| goodput.p10_mbps),
         goodput_up_p90_mbps: up.map(|goodput| goodput.p90_mbps),
     };
-    let evidence = evidence_of(span, &latency, device_gap, loaded);
+    let median_increase_us = over_idle_us(rtt_us.map(Sorted::median));
+    let evidence = PhaseEvidence {
+        median_increase_us,
+        device_gap,
+        loaded,
+        ..evidence_of(span, &latency)
+    };
     (report, evidence)
 }
 
-fn evidence_of(
-    span: PhaseSpan,
-    latency: &PhaseLatency,
-    device_gap: Option<DeviceGap>,
-    loaded: Vec<Loaded>,
-) -> PhaseEvidence {
+fn evidence_of(span: PhaseSpan, latency: &PhaseLatency) -> PhaseEvidence {
     PhaseEvidence {
         name: name(span.phase),
         window: span.into(),
         is_graded: phases::is_graded(span.phase),
         sent: latency.sent,
         known: latency.answered + latency.lost,
-        device_gap,
-        loaded,
+        median_increase_us: None,
+        device_gap: None,
+        loaded: Vec::new(),
     }
 }
 
