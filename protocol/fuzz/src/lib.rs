@@ -103,7 +103,9 @@ impl Driver {
                 assert!(remaining > 0);
                 if self.connection.foresee(piece) {
                     let more = self.connection.receive();
-                    assert!(matches!(more, Receive::Discard { remaining: more } if more > remaining));
+                    assert!(
+                        matches!(more, Receive::Discard { remaining: more } if more > remaining)
+                    );
                 }
                 // What the piece stands for may be as long as it likes.
                 let count = remaining.min(piece.len() as u64 * 1000);
