@@ -27,10 +27,10 @@ pub const STILL_RISING_RATIO: f64 = 0.10;
 /// A line that is full shows a queue, or a steady rate. Where the median probe waited less than this, in µs, as for an A+,
 pub const QUEUE_SEEN_US: f64 = 5_000.0;
 /// and the goodput's 90th percentile is over its 10th by more than this factor, nothing shows that it was full. On emulated
-/// lines that were, it is at most 1.1 for downloads; on those that loss kept empty, from 1.7 on.
-pub const UNSTEADY_DOWN_RATIO: f64 = 1.7;
-/// The same for uploads, which the client hears of in lumps: at most 1.65, and from 2.0 on.
-pub const UNSTEADY_UP_RATIO: f64 = 1.8;
+/// lines that were, it is at most 1.1 for downloads; on those that loss kept empty, from 1.6 on.
+pub const UNSTEADY_DOWN_RATIO: f64 = 1.4;
+/// The same for uploads, which the client hears of in lumps: at most 1.65, and from 1.8 on.
+pub const UNSTEADY_UP_RATIO: f64 = 1.75;
 /// What a rise from nothing is said to be.
 const RISE_MAX: f64 = 10.0;
 /// From here on it is not the number of flows that holds a load back, Mbit/s: a client adds none.

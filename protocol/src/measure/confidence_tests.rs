@@ -176,7 +176,7 @@ fn a_load_that_swings_over_an_empty_queue_may_not_have_filled_the_line() {
         (ConfidenceCode::LoadNotSaturated, 2.5)
     );
     let steadier = Goodput {
-        p90_mbps: 4.0,
+        p90_mbps: 3.4,
         ..swinging
     };
     phases[1].loaded[0].goodput = Some(steadier);
