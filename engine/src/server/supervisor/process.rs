@@ -13,7 +13,7 @@ use super::inherited::LISTENERS_VARIABLE;
 use super::listeners;
 use super::notice::{self, Notice, NoticeSender};
 use super::restart::{Action, RestartPolicy, Standing};
-use super::starvation::{Runnable, Starvation};
+use super::starvation::{self, Starvation};
 use super::upgrade::TICKETS_VARIABLE;
 use crate::runtime::sys::process::{ChildCommand, send_signal};
 use crate::server::config::Config;
@@ -151,7 +151,7 @@ impl Process {
         let pid = self.pid();
         let is_starved = self
             .starvation
-            .excuses(now, heartbeat, || Runnable::of(pid));
+            .excuses(now, heartbeat, || starvation::threads(pid));
         if is_starved {
             tracing::warn!(process = self.name(), pid, "waits for a processor");
             self.policy.judge_from(now);

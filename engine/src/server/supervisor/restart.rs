@@ -1,8 +1,8 @@
 //! When to start, kill and give up on a process: policy alone, with `now` as an argument.
 //!
 //! A process is **hung** when its oldest loop's heartbeat is [`HANG_AFTER`] old, unless it waits for a processor (see
-//! `starvation`). A failed one is started again after
-//! a pause that doubles from [`BACKOFF_MIN`] to [`BACKOFF_MAX`]; [`HEALTHY_FORGETS`] without a failure forget the past.
+//! `starvation`). A failed one is started again after a pause that doubles from [`BACKOFF_MIN`] to [`BACKOFF_MAX`];
+//! [`HEALTHY_FORGETS`] without a failure forget the past.
 //! Five failures within a minute mark it **down**: it is tried once every [`DOWN_RETRY`], so that a cause which goes
 //! away (a full disk, no memory) needs no operator, and one more failure keeps it down.
 
