@@ -13,7 +13,7 @@ use super::inherited::LISTENERS_VARIABLE;
 use super::listeners;
 use super::notice::{self, Notice, NoticeSender};
 use super::restart::{Action, RestartPolicy, Standing};
-use super::starvation::{self, Starvation};
+use super::starvation::{self, Starvation, Verdict};
 use super::upgrade::TICKETS_VARIABLE;
 use crate::runtime::sys::process::{ChildCommand, send_signal};
 use crate::server::config::Config;
@@ -147,14 +147,16 @@ impl Process {
     pub(super) fn poll(&mut self, now: Instant, handed: Handed<'_>, board: &Scoreboard) {
         self.flush_notices();
         let was_healthy = self.is_healthy();
-        let heartbeat = self.oldest_heartbeat(board);
+        let mut heartbeat = self.oldest_heartbeat(board);
         let pid = self.pid();
-        let is_starved = self
-            .starvation
-            .excuses(now, heartbeat, || starvation::threads(pid));
-        if is_starved {
-            tracing::warn!(process = self.name(), pid, "waits for a processor");
-            self.policy.judge_from(now);
+        let look = || starvation::threads(pid);
+        match self.starvation.poll(now, heartbeat, look) {
+            Verdict::Judge => {}
+            Verdict::Wait => heartbeat = Some(now),
+            Verdict::Starved => {
+                tracing::warn!(process = self.name(), pid, "waits for a processor");
+                heartbeat = Some(now);
+            }
         }
         match self.policy.poll(now, heartbeat) {
             Action::Nothing => {}

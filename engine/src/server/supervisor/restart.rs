@@ -128,11 +128,6 @@ impl RestartPolicy {
         }
     }
 
-    /// What was not heard before `now` says nothing: the process could not run.
-    pub fn judge_from(&mut self, now: Instant) {
-        self.judged_from = now;
-    }
-
     /// The process was started.
     pub fn handle_started(&mut self, now: Instant) {
         self.is_on_trial = matches!(self.standing, Standing::Down { .. });

@@ -8,7 +8,8 @@ use protocol::time::Instant;
 
 /// A heartbeat this old is looked into,
 const SUSPECT_AFTER: Duration = Duration::from_millis(500);
-/// and so long after each look it is decided, the first time before the policy takes the process for hung.
+/// and so long after each look it is decided: the first time before the policy takes the process for hung, unless the supervisor
+/// has to wait for a processor, too.
 const DECIDED_AFTER: Duration = Duration::from_millis(1_200);
 /// A heartbeat this old is excused by nothing.
 const EXCUSED_FOR: Duration = Duration::from_secs(10);
@@ -59,6 +60,19 @@ struct Silence {
     heartbeat: Instant,
     looked_at: Instant,
     threads: Vec<Thread>,
+    /// Decided: it waits for no processor.
+    is_hung: bool,
+}
+
+/// What a silence is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Short, or a fault of the process's own.
+    Judge,
+    /// Not decided yet.
+    Wait,
+    /// Decided just now: the process waits for a processor.
+    Starved,
 }
 
 /// See the module's head.
@@ -66,44 +80,53 @@ struct Silence {
 pub(super) struct Starvation(Option<Silence>);
 
 impl Starvation {
-    /// Whether it has just been found that what is silent since `heartbeat` waits for a processor: a thread wants to run, and did
+    /// What is to be thought of a process that was last heard at `heartbeat`: it is starved where a thread wants to run, and did
     /// for less than half of the time. To be asked at every poll; `look` is not called while all is well.
-    pub(super) fn excuses(
+    pub(super) fn poll(
         &mut self,
         now: Instant,
         heartbeat: Option<Instant>,
         look: impl FnOnce() -> Option<Vec<Thread>>,
-    ) -> bool {
+    ) -> Verdict {
         let Some(heartbeat) = heartbeat.filter(|heartbeat| now - *heartbeat >= SUSPECT_AFTER)
         else {
             self.0 = None;
-            return false;
+            return Verdict::Judge;
         };
-        let is_early = |silence: &Silence| {
-            silence.heartbeat == heartbeat && now - silence.looked_at < DECIDED_AFTER
-        };
-        if self.0.as_ref().is_some_and(is_early) {
-            return false;
+        if now - heartbeat >= EXCUSED_FOR {
+            return Verdict::Judge;
         }
-        let before = (self.0.take()).filter(|silence| silence.heartbeat == heartbeat);
+        let before = (self.0.as_ref()).filter(|silence| silence.heartbeat == heartbeat);
+        if let Some(before) = before {
+            if before.is_hung {
+                return Verdict::Judge;
+            }
+            if now - before.looked_at < DECIDED_AFTER {
+                return Verdict::Wait;
+            }
+        }
         let Some(threads) = look() else {
-            return false;
+            return Verdict::Judge;
         };
-        let is_starved = before.is_some_and(|before| {
+        let is_starved = before.map(|before| {
             let half = (now - before.looked_at) / 2;
-            let waits = |thread: &Thread| {
+            threads.iter().any(|thread| {
                 let known = before.threads.iter().find(|known| known.id == thread.id);
                 thread.is_runnable
                     && known.is_some_and(|known| thread.ran.saturating_sub(known.ran) < half)
-            };
-            threads.iter().any(waits)
+            })
         });
         self.0 = Some(Silence {
             heartbeat,
             looked_at: now,
             threads,
+            is_hung: is_starved == Some(false),
         });
-        is_starved && now - heartbeat < EXCUSED_FOR
+        match is_starved {
+            None => Verdict::Wait,
+            Some(true) => Verdict::Starved,
+            Some(false) => Verdict::Judge,
+        }
     }
 }
 
@@ -123,27 +146,42 @@ mod tests {
         }
     }
 
-    /// When it is excused of what has been silent since 0, asked every 100 ms.
-    fn excused_at_ms(threads_at: impl Fn(u64) -> Vec<Thread>) -> Vec<u64> {
+    /// What is thought of what has been silent since 0, asked every `step_ms`.
+    fn verdicts(step_ms: usize, threads_at: impl Fn(u64) -> Vec<Thread>) -> Vec<(u64, Verdict)> {
         let mut starvation = Starvation::default();
         (0..20_000)
-            .step_by(100)
-            .filter(|&ms| starvation.excuses(at(ms), Some(at(0)), || Some(threads_at(ms))))
+            .step_by(step_ms)
+            .map(|ms| {
+                let verdict = starvation.poll(at(ms), Some(at(0)), || Some(threads_at(ms)));
+                (ms, verdict)
+            })
             .collect()
     }
 
     #[test]
-    fn what_wants_to_run_and_may_not_is_excused_in_time_but_not_for_ever() {
-        // Another thread of it runs all the time.
-        let excused = excused_at_ms(|ms| vec![thread(1, true, ms), thread(2, true, ms / 30)]);
-        assert_eq!(&excused[..3], [1_700, 2_900, 4_100]);
-        let last = excused.last().expect("three at least");
-        assert!((8_000..10_000).contains(last), "{last}");
+    fn what_wants_to_run_and_may_not_is_excused_but_not_for_ever() {
+        // Another thread of it runs all the time. The supervisor may be late, too.
+        for step_ms in [100, 700] {
+            let threads_at = |ms| vec![thread(1, true, ms), thread(2, true, ms / 30)];
+            for (ms, verdict) in verdicts(step_ms, threads_at) {
+                let is_excused = verdict != Verdict::Judge;
+                assert_eq!(is_excused, (500..10_000).contains(&ms), "{ms} {verdict:?}");
+            }
+        }
     }
 
     #[test]
-    fn what_runs_without_an_end_or_sleeps_is_not_excused() {
-        assert!(excused_at_ms(|ms| vec![thread(1, true, ms), thread(2, false, 0)]).is_empty());
+    fn what_runs_without_an_end_or_sleeps_is_judged_before_it_counts_as_hung() {
+        let threads_at = |ms| vec![thread(1, true, ms), thread(2, false, 0)];
+        for (ms, verdict) in verdicts(100, threads_at) {
+            let is_open = (500..1_700).contains(&ms);
+            let expected = if is_open {
+                Verdict::Wait
+            } else {
+                Verdict::Judge
+            };
+            assert_eq!(verdict, expected, "{ms}");
+        }
     }
 
     #[test]
@@ -151,7 +189,8 @@ mod tests {
         let mut starvation = Starvation::default();
         for ms in (0..5_000).step_by(100) {
             let heartbeat = at(ms.max(400) - 400);
-            assert!(!starvation.excuses(at(ms), Some(heartbeat), || unreachable!()));
+            let verdict = starvation.poll(at(ms), Some(heartbeat), || unreachable!());
+            assert_eq!(verdict, Verdict::Judge);
         }
     }
 
