@@ -31,6 +31,18 @@ pub(crate) fn start(names: &str, folder: &Folder, more: &[String]) -> Node {
     Node::start(&flags)
 }
 
+/// For a node on `port` whose authority would be at `nobody`.
+fn asking(nobody: u16, port: u16) -> Vec<String> {
+    flags(&[
+        "--port",
+        &port.to_string(),
+        "--http-redirect-port",
+        "0",
+        "--acme-directory",
+        &format!("https://localhost:{nobody}/"),
+    ])
+}
+
 fn flags(list: &[&str]) -> Vec<String> {
     list.iter().map(|flag| (*flag).to_owned()).collect()
 }
@@ -245,14 +257,7 @@ fn until_a_name_is_covered_health_names_it_and_the_old_certificate_serves() {
     let (port, nobody) = (free_port(), free_port());
     let folder = Folder::new("acme");
     let old = store_old(&folder);
-    let more = flags(&[
-        "--port",
-        &port.to_string(),
-        "--http-redirect-port",
-        "0",
-        "--acme-directory",
-        &format!("https://localhost:{nobody}/"),
-    ]);
+    let more = asking(nobody, port);
     let _node = start("localhost,more.example", &folder, &more);
     let missing = "the certificate is not yet for more.example";
     let (is_ok, told) = health(port);
@@ -265,14 +270,7 @@ fn until_a_name_is_covered_health_names_it_and_the_old_certificate_serves() {
 #[test]
 fn a_stored_certificate_is_in_force_as_soon_as_the_clock_has_come_to_it() {
     let (port, nobody) = (free_port(), free_port());
-    let more = flags(&[
-        "--port",
-        &port.to_string(),
-        "--http-redirect-port",
-        "0",
-        "--acme-directory",
-        &format!("https://localhost:{nobody}/"),
-    ]);
+    let more = asking(nobody, port);
     // As at a start with a clock that is behind, and is put right a moment later: later on a machine that starts slowly.
     let (begins, chain, _folder, node) = [4, 12, 25]
         .into_iter()
