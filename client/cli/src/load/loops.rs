@@ -25,15 +25,15 @@ use super::congestion_control::set_congestion_control;
 use super::flow_count::{FLOWS_AT_START, FlowCount, JUDGEMENT_WINDOW_US};
 use super::goodput_bins::{BIN_US, GoodputBins};
 use super::plan::{LoadNotice, LoadOrder, LoadPlan};
-use super::stretch::{LoadStretch, is_ramping, load_stretches, phase_at, ramp_unwarmed};
+use super::stretch::{
+    LoadStretch, is_ramping, latest_start_us, load_stretches, phase_at, ramp_unwarmed,
+};
 use crate::address::Route;
 
 /// From one answer to the next question, µs: the node brings its count up to date this often.
 const COUNT_INTERVAL_US: u64 = 100_000;
 /// A question that is not answered by then is asked on another connection, µs. A full uplink holds it up for seconds.
 const COUNT_LIMIT_US: u64 = 10_000_000;
-/// How long the node may take to agree that a stretch's flows are gone, µs, before the next counts all the same.
-const GONE_LIMIT_US: u64 = 1_000_000;
 /// The body of an upload: no line carries it in the time of a test.
 const UPLOAD_BYTES: u64 = 1 << 40;
 const STATUS_BYTES_MAX: usize = 16 * 1024;
@@ -336,8 +336,7 @@ impl Loads {
     fn begin_counting(&mut self, now_us: u64) {
         if let Some((number, _)) = self.gone_awaited.take() {
             let span = &mut self.phases[number];
-            let latest_us = (span.start_us + GONE_LIMIT_US).min(span.end_us.saturating_sub(1));
-            span.start_us = span.start_us.max(now_us.min(latest_us));
+            span.start_us = span.start_us.max(now_us.min(latest_start_us(*span)));
         }
     }
 
@@ -574,7 +573,7 @@ impl Application for Loads {
             self.advance(now_us);
             self.grow(now_us);
             if let Some((number, _)) = self.gone_awaited
-                && now_us >= self.phases[number].start_us + GONE_LIMIT_US
+                && now_us >= latest_start_us(self.phases[number])
             {
                 self.begin_counting(now_us);
             }

@@ -9,6 +9,8 @@ use protocol::message::test::{Phase, PhaseSpan};
 const UNWARMED_RAMP_US: u64 = 1_500_000;
 /// The same as a share of a phase that is shorter than in the 40 s test, percent.
 const UNWARMED_RAMP_PERCENT: u64 = 30;
+/// How long the node may take to agree that a stretch's flows are gone, µs, before the next counts all the same.
+const GONE_LIMIT_US: u64 = 1_000_000;
 
 /// A time over which one direction's load flows stay open: every phase that needs them, without a break. The uploads go on
 /// when the downloads join them, so the upstream queue never drains in between.
@@ -92,6 +94,18 @@ pub fn ramp_unwarmed(phases: &mut [PhaseSpan], at_us: u64) {
     }
 }
 
+/// When a graded phase counts at the latest, though the node still has flows of the one before: half of a short one is left.
+#[must_use]
+pub const fn latest_start_us(planned: PhaseSpan) -> u64 {
+    let half_us = (planned.end_us - planned.start_us) / 2;
+    let waited_us = if half_us < GONE_LIMIT_US {
+        half_us
+    } else {
+        GONE_LIMIT_US
+    };
+    planned.start_us + waited_us
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -99,6 +113,17 @@ mod tests {
     use protocol::measure::phases::{scaled, single_user};
 
     use super::*;
+
+    #[test]
+    fn a_phase_that_waits_for_flows_to_be_gone_keeps_half_of_itself() {
+        let phase = |end_us| PhaseSpan {
+            phase: Phase::Upload,
+            start_us: 5_000_000,
+            end_us,
+        };
+        assert_eq!(latest_start_us(phase(15_000_000)), 6_000_000);
+        assert_eq!(latest_start_us(phase(6_000_000)), 5_500_000);
+    }
 
     #[test]
     fn uploads_run_through_into_the_phase_of_both_directions() {
