@@ -119,6 +119,15 @@ fn upload(address: SocketAddr) {
         answers.extend_from_slice(&[FIN | TEXT, said.len() as u8]);
         answers.extend_from_slice(said.as_bytes());
     }
+    let mut stream = open(address);
+    stream.write_all(&upload).expect("sends");
+    let mut heard = vec![0; answers.len()];
+    stream.read_exact(&mut heard).expect("all answers");
+    assert_eq!(heard, answers);
+}
+
+/// A WebSocket.
+fn open(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("connects");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -130,10 +139,7 @@ fn upload(address: SocketAddr) {
         stream.read_exact(&mut byte).expect("an answer");
         heard.push(byte[0]);
     }
-    stream.write_all(&upload).expect("sends");
-    let mut heard = vec![0; answers.len()];
-    stream.read_exact(&mut heard).expect("all answers");
-    assert_eq!(heard, answers);
+    stream
 }
 
 #[test]
@@ -145,4 +151,30 @@ fn all_that_is_thrown_away_is_counted() {
 fn so_it_is_over_ipv6() {
     // Kernels before 6.12 can't look ahead there.
     upload(start_server("[::1]:0"));
+}
+
+#[test]
+fn the_end_of_a_fast_upload_is_taken_though_nothing_follows() {
+    let mut frames = Vec::new();
+    for _ in 0..64 {
+        write_frame(&mut frames, FIN | BINARY, 65_536);
+    }
+    // Less than a fast flow lets gather, with the question behind it.
+    let mut end = Vec::new();
+    write_frame(&mut end, FIN | BINARY, 50_000);
+    write_frame(&mut end, FIN | TEXT, 0);
+    let mut stream = open(start_server("127.0.0.1:0"));
+    let mut count = 0;
+    for _ in 0..5 {
+        for _ in 0..16 {
+            stream.write_all(&frames).expect("sends");
+            count += 64 * 65_536;
+        }
+        stream.write_all(&end).expect("sends");
+        count += 50_000;
+        let said = count.to_string();
+        let mut heard = vec![0; 2 + said.len()];
+        stream.read_exact(&mut heard).expect("an answer");
+        assert_eq!(heard[2..], *said.as_bytes());
+    }
 }

@@ -4,6 +4,7 @@
 mod ahead;
 mod announced;
 mod encrypted;
+mod gathering;
 mod streams;
 
 use std::io;
@@ -21,7 +22,8 @@ use super::frames::FrameBlock;
 use super::payload::Payload;
 use super::tls::RecordBuffers;
 use super::transport::Transport;
-use ahead::Sight;
+use ahead::{Foreseen, Sight};
+use gathering::Gathering;
 use streams::Exchange;
 
 /// Most bytes that one connection moves before the others get their turn, each way. It bounds how long whatever else is ready
@@ -105,6 +107,7 @@ pub(super) struct Driver<S> {
     pub(super) is_writable: bool,
     /// Whether more of the same is likely to wait behind what is thrown away.
     sight: Sight,
+    gathering: Gathering,
     stage: Stage,
     /// What a proxy says before anything else, as far as it has arrived.
     announcement: Option<Box<HeaderReader>>,
@@ -185,6 +188,7 @@ impl<S> Driver<S> {
             is_readable: !is_connecting,
             is_writable: !is_connecting,
             sight: Sight::default(),
+            gathering: Gathering::default(),
             stage,
             announcement: None,
             patience: None,
@@ -454,10 +458,17 @@ impl<S> Driver<S> {
                 self.read(now, &mut buffer[..most])?
             }
             Receive::Discard { remaining } => {
-                let remaining = self.look_ahead(remaining, *budget);
+                let Foreseen { remaining, is_all } = self.look_ahead(remaining, *budget);
                 let length = remaining.min(*budget as u64) as usize;
                 let discarded = retry(|| self.transport.discard(length))?;
-                discarded.inspect(|&length| self.connection.handle_discarded(now, length as u64))
+                if let Some(discarded) = discarded {
+                    self.connection.handle_discarded(now, discarded as u64);
+                    // What little comes after this is left to gather.
+                    self.is_readable &= !self.gathering.is_on()
+                        || discarded == 0
+                        || (discarded == length && !is_all);
+                }
+                discarded
             }
         };
         match moved {
@@ -473,6 +484,7 @@ impl<S> Driver<S> {
             Some(length) => {
                 self.received_bytes += length as u64;
                 *budget = budget.saturating_sub(length);
+                self.judge_pace(now);
                 Ok(Progress::Moved)
             }
         }

@@ -326,6 +326,7 @@ impl<A: Application> EventLoop<A> {
             {
                 driver.connection.handle_timeout(now);
             }
+            driver.expire_gathering(now);
             driver.expire_sessions(&mut self.application, now);
             self.drive(index, now);
         }

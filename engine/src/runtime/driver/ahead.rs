@@ -27,17 +27,27 @@ pub(super) enum Sight {
     Blind,
 }
 
+/// What may be thrown away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Foreseen {
+    /// Bytes.
+    pub(super) remaining: u64,
+    /// Whether nothing had arrived beyond them.
+    pub(super) is_all: bool,
+}
+
 impl<S> Driver<S> {
     /// How much may be thrown away, of which `remaining` bytes are known: what has arrived is looked at as far as `budget`
     /// goes.
-    pub(super) fn look_ahead(&mut self, mut remaining: u64, budget: usize) -> u64 {
+    pub(super) fn look_ahead(&mut self, mut remaining: u64, budget: usize) -> Foreseen {
         let is_worthwhile = match self.sight {
-            Sight::Near => DRIVE_BUDGET_BYTES - budget >= BUSY_BYTES,
+            Sight::Near => self.gathering.is_on() || DRIVE_BUDGET_BYTES - budget >= BUSY_BYTES,
             Sight::Far => true,
             Sight::Blind => false,
         };
+        let mut is_all = false;
         if !is_worthwhile || remaining >= budget as u64 {
-            return remaining;
+            return Foreseen { remaining, is_all };
         }
         let known = remaining;
         while remaining < budget as u64
@@ -49,7 +59,11 @@ impl<S> Driver<S> {
                 Ok(length) if self.connection.foresee(&header[..length]) => {}
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                     self.sight = Sight::Blind;
-                    return remaining;
+                    return Foreseen { remaining, is_all };
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    is_all = true;
+                    break;
                 }
                 Ok(_) | Err(_) => break,
             }
@@ -63,6 +77,6 @@ impl<S> Driver<S> {
         } else {
             Sight::Near
         };
-        remaining
+        Foreseen { remaining, is_all }
     }
 }

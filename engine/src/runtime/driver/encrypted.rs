@@ -60,10 +60,13 @@ impl<S> Driver<S> {
     }
 
     /// When the transport itself has waited long enough.
-    pub(in crate::runtime) const fn deadline(&self) -> Option<Instant> {
+    pub(in crate::runtime) fn deadline(&self) -> Option<Instant> {
         match self.stage {
             Stage::Announcing { deadline } | Stage::Handshaking { deadline } => Some(deadline),
-            Stage::Connecting | Stage::Open => self.close_deadline,
+            Stage::Connecting | Stage::Open => {
+                let gathered = self.gathering.deadline();
+                [self.close_deadline, gathered].into_iter().flatten().min()
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! Reading with the kernel's own time of arrival, so that a probe's stay in this machine's run queue is not
-//! taken for time on the line.
+//! What a socket says of what has arrived: when it did, by the kernel's own clock, so that a probe's stay in this machine's run
+//! queue is not taken for time on the line, and from how many bytes on it is worth telling.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -21,6 +21,15 @@ struct Control([u8; CONTROL_BYTES]);
 /// As `setsockopt(2)`.
 pub fn enable_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     super::tcp::set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1_i32)
+}
+
+/// Readiness is announced once `bytes` have arrived (`SO_RCVLOWAT`, see `socket(7)`), or the end, or all that fits.
+///
+/// # Errors
+/// As `setsockopt(2)`.
+pub fn set_low_water(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = i32::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
+    super::tcp::set_option(socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, bytes)
 }
 
 /// Reads into `buffer`, and says when the last of these bytes arrived, where the kernel tells.
