@@ -1,7 +1,8 @@
 //! A short run of every fuzz target, on stable Rust: libFuzzer with the compiler's own coverage passes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +20,8 @@ const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-cov
     -Cllvm-args=-sanitizer-coverage-trace-compares -Clink-dead-code -Cdebug-assertions --cfg fuzzing";
 /// Seconds for each target.
 const SECONDS: u64 = 20;
+/// Targets that run at a time: a processor for each of them on the smallest machine that runs this.
+const AT_ONCE: usize = 2;
 /// Seconds beyond those, for its start and its end.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -48,33 +51,53 @@ pub(crate) fn run() -> Result<Counts> {
         "the fuzz targets don't build: {}",
         built.how
     );
-    let findings = workspace::scratch("fuzz-findings")?;
+    let findings = &workspace::scratch("fuzz-findings")?;
+    let programs = &build_folder.join(&host).join("release");
     let mut total = Vec::new();
-    for target in targets {
-        println!("$ {target} for {SECONDS} s");
-        let finished = show(
-            Command::new(build_folder.join(&host).join("release").join(&target))
-                .arg(format!("-max_total_time={SECONDS}"))
-                .args([
-                    "-verbosity=0",
-                    "-print_final_stats=1",
-                    "-timeout=10",
-                    "-rss_limit_mb=2048",
-                ])
-                .arg(format!("-artifact_prefix={}/{target}-", findings.display())),
-            Duration::from_secs(SECONDS) + GRACE,
-        )?;
-        let runs = finished
-            .output
-            .lines()
-            .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
-            .map_or("no", str::trim);
-        total.push(report(
-            &target,
-            Verdict::of(finished.succeeded, format!("{runs} runs, {}", finished.how)),
-        ));
+    for together in targets.chunks(AT_ONCE) {
+        println!("$ {} for {SECONDS} s", together.join(" and "));
+        let finished: Vec<_> = thread::scope(|scope| {
+            let running: Vec<_> = together
+                .iter()
+                .map(|target| scope.spawn(move || fuzz(&programs.join(target), findings, target)))
+                .collect();
+            running.into_iter().map(ScopedJoinHandle::join).collect()
+        });
+        for (target, verdict) in together.iter().zip(finished) {
+            let verdict = match verdict {
+                Ok(Ok(verdict)) => verdict,
+                Ok(Err(error)) => Verdict::Failed(format!("{error:#}")),
+                Err(_) => Verdict::Failed("the chore itself panicked".to_owned()),
+            };
+            total.push(report(target, verdict));
+        }
     }
     Ok(total.into_iter().sum())
+}
+
+/// One target's run; what it finds is kept in `findings`.
+fn fuzz(program: &Path, findings: &Path, target: &str) -> Result<Verdict> {
+    let finished = show(
+        Command::new(program)
+            .arg(format!("-max_total_time={SECONDS}"))
+            .args([
+                "-verbosity=0",
+                "-print_final_stats=1",
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+            ])
+            .arg(format!("-artifact_prefix={}/{target}-", findings.display())),
+        Duration::from_secs(SECONDS) + GRACE,
+    )?;
+    let runs = finished
+        .output
+        .lines()
+        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
+        .map_or("no", str::trim);
+    Ok(Verdict::of(
+        finished.succeeded,
+        format!("{runs} runs, {}", finished.how),
+    ))
 }
 
 fn host_triple() -> Result<String> {

@@ -130,9 +130,14 @@ fn clippy() -> Result<Counts> {
     ]))
 }
 
+/// Tests of one program at a time: those of the node and the client wait most of their time, for a node's start or a phase's
+/// end, so a test for each processor leaves the processors idle.
+const TESTS_AT_ONCE: &str = "4";
+
 fn rust_tests() -> Result<Counts> {
     counted(
-        &mut cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]),
+        cargo(&["test", "--locked", "--workspace", "--no-fail-fast"])
+            .env("RUST_TEST_THREADS", TESTS_AT_ONCE),
         Runner::Cargo,
     )
 }
