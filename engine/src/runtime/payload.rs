@@ -1,5 +1,4 @@
-//! The payload file: random bytes made once and shared by all loops of a process, from which all downloads are sent
-//! without a copy. One section for each layout; within a section the payload repeats.
+//! The payload file: random bytes made once, from which all downloads of a loop are sent without a copy. One section for each layout; within a section the payload repeats.
 
 use std::fs::{File, OpenOptions, remove_file};
 use std::io::{self, Write};

@@ -27,20 +27,20 @@ pub fn run(handover_fd: &str) -> ExitCode {
     let Some(handover) = handover::begin(HANDOVER_VARIABLE, handover_fd, pid) else {
         return ExitCode::FAILURE;
     };
-    // A file and a name in a folder: the last things that are opened by a path.
-    let payload = payload(&handover);
+    // Files, each for a moment with a name in a folder: the last things that are opened by a path.
+    let payloads = payloads(&handover);
     let is_sandboxed = handover.config.sandbox;
     let files = is_sandboxed.then(sandbox::close_files);
     let _log = log::start(handover.config.log_level, handover.config.log_format);
     let opened = drain_flag()
         .and_then(|drain| handover.open(drain))
-        .and_then(|opened| Ok((opened, payload?)))
-        .and_then(|(opened, payload)| {
+        .and_then(|opened| Ok((opened, payloads?)))
+        .and_then(|(opened, payloads)| {
             listen_to_supervisor(opened.notices, opened.config, opened.acceptor)?;
-            Ok((opened.contexts, payload))
+            Ok((opened.contexts, payloads))
         });
     match opened {
-        Ok((contexts, payload)) => run_roles(contexts, payload.as_ref(), files),
+        Ok((contexts, payloads)) => run_roles(contexts, &payloads, files),
         Err(error) => {
             tracing::error!(
                 reason = os_error::reason(&error),
@@ -51,14 +51,16 @@ pub fn run(handover_fd: &str) -> ExitCode {
     }
 }
 
-/// One for all roles of the process; none where none sends bulk.
-fn payload(handover: &Handover) -> std::io::Result<Option<Arc<Payload>>> {
-    let mut roles = handover.roles.iter();
-    if roles.any(|handed| serve::sends_bulk(&handed.role)) {
-        Payload::create().map(|payload| Some(Arc::new(payload)))
-    } else {
-        Ok(None)
-    }
+/// One for each loop of a role that sends bulk, for the roles of a process to share; see [`serve::run`].
+fn payloads(handover: &Handover) -> std::io::Result<Vec<Arc<Payload>>> {
+    let senders = handover.roles.iter();
+    let loops = senders
+        .filter(|handed| serve::sends_bulk(&handed.role))
+        .map(|handed| handed.loops.len())
+        .max();
+    (0..loops.unwrap_or(0))
+        .map(|_| Payload::create().map(Arc::new))
+        .collect()
 }
 
 /// A thread that takes what the supervisor says; it ends with the supervisor.
@@ -137,14 +139,14 @@ enum Progress {
 /// what the sandbox has taken already, `None` without one.
 fn run_roles(
     contexts: Vec<RoleContext>,
-    payload: Option<&Arc<Payload>>,
+    payloads: &[Arc<Payload>],
     files: Option<FilesClosed>,
 ) -> ExitCode {
     let (told, progress) = mpsc::channel();
     let mut starting = contexts.len();
     let mut running = contexts.len();
     for context in contexts {
-        let (told, payload) = (told.clone(), payload.cloned());
+        let (told, payloads) = (told.clone(), payloads.to_vec());
         let role = context.role.name.clone();
         let name = role.clone();
         let spawned = std::thread::Builder::new()
@@ -155,7 +157,7 @@ fn run_roles(
                 let started = || {
                     let _ = told.send(Progress::Started);
                 };
-                let run = std::panic::AssertUnwindSafe(|| serve::run(context, payload, started));
+                let run = std::panic::AssertUnwindSafe(|| serve::run(context, &payloads, started));
                 let end = std::panic::catch_unwind(run)
                     .unwrap_or_else(|_| RoleEnd::Failed("panicked".to_owned()));
                 let _ = told.send(Progress::Ended(role, end));
