@@ -37,7 +37,7 @@ fn compose(text: &mut String, results: &Results) -> std::fmt::Result {
         text,
         "# Results\n\n\
          Written by `cargo run --release -p bench -- compare`; do not edit.\n\n\
-         {} cores of {}, {:.0} GiB, Linux {}. Server and client share these cores, over loopback, so throughput is that \
+         {} cores of {}, {:.0} GiB, Linux {}, TCP by {}. Server and client share these cores, over loopback, so throughput is that \
          of both together. The servers take turns (A B C A B C); a figure is the median of its turns with p10–p90 in \
          brackets, a ratio is of turns that followed each other. CPU is that of the server's whole process tree. Every \
          server but iperf3 gets the same client, which receives by discarding in the kernel and sends by `sendfile`; \
@@ -48,7 +48,11 @@ fn compose(text: &mut String, results: &Results) -> std::fmt::Result {
          the node's) and `http2_chunk_size 16k`; it reads the file into its memory first, for `sendfile` can't encrypt \
          without the kernel's TLS. HTTP/2 has wide windows, and flows are its connections. No upload by HTTP/2: an nginx \
          that throws a body away resets its stream.\n",
-        machine.cores, machine.processor, machine.memory_gib, machine.kernel
+        machine.cores,
+        machine.processor,
+        machine.memory_gib,
+        machine.kernel,
+        machine.congestion_control
     )?;
     for (name, version) in &results.peers {
         match version {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use protocol::measure::statistics::Sorted;
 use serde::{Deserialize, Serialize};
+use socket2::SockRef;
 
 /// Everything, by scenario.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) memory_gib: f64,
     pub(crate) kernel: String,
+    /// What TCP's senders go by on loopback.
+    #[serde(default)]
+    pub(crate) congestion_control: String,
 }
 
 /// A transfer of the node and of its peers, in turns.
@@ -143,7 +149,7 @@ impl Results {
                     path.display()
                 )
             }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| path.display().to_string()),
         }
     }
@@ -237,8 +243,18 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory_gib: memory_kib / 1024.0 / 1024.0,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            congestion_control: congestion_control().unwrap_or_default(),
         }
     }
+}
+
+/// That of a connection over loopback: a route may name another than the machine's.
+fn congestion_control() -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let stream = TcpStream::connect(listener.local_addr()?)?;
+    let name = SockRef::from(&stream).tcp_congestion()?;
+    let name = String::from_utf8_lossy(&name);
+    Ok(name.trim_end_matches('\0').to_owned())
 }
 
 #[cfg(test)]

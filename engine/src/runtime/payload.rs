@@ -1,4 +1,5 @@
-//! The payload file: random bytes made once, from which all downloads of a loop are sent without a copy. One section for each layout; within a section the payload repeats.
+//! The payload file: random bytes made once, from which all downloads of a loop are sent without a copy. One section for each
+//! layout; within a section the payload repeats.
 
 use std::fs::{File, OpenOptions, remove_file};
 use std::io::{self, Write};
@@ -39,19 +40,24 @@ impl Payload {
     /// # Errors
     /// When no temporary folder takes 12 MiB, or the system has no randomness.
     pub fn create() -> io::Result<Self> {
-        let mut file = unlinked_file()?;
-        let mut raw = vec![0; RAW_BYTES];
-        getrandom::fill(&mut raw)?;
-        file.write_all(&raw)?;
-        for layout in [
-            FillerLayout::WebSocketFrames,
-            FillerLayout::MaskedWebSocketFrames,
-        ] {
-            let mut frames = vec![0; section(layout).length as usize];
-            getrandom::fill(&mut frames)?;
-            stamp_filler_cycle(layout, &mut frames);
-            file.write_all(&frames)?;
+        Self::hold(&contents()?)
+    }
+
+    /// Makes `count` of them, alike: the randomness is what takes time.
+    ///
+    /// # Errors
+    /// As [`Payload::create`].
+    pub fn create_alike(count: usize) -> io::Result<Vec<Self>> {
+        if count == 0 {
+            return Ok(Vec::new());
         }
+        let contents = contents()?;
+        (0..count).map(|_| Self::hold(&contents)).collect()
+    }
+
+    fn hold(contents: &[u8]) -> io::Result<Self> {
+        let mut file = unlinked_file()?;
+        file.write_all(contents)?;
         Ok(Self {
             file,
             blocks: OnceLock::new(),
@@ -109,6 +115,24 @@ impl Payload {
         let within = offset % section.length;
         (section.start + within, section.length - within)
     }
+}
+
+/// The sections, one after the other.
+fn contents() -> io::Result<Vec<u8>> {
+    let layouts = [
+        FillerLayout::Raw,
+        FillerLayout::WebSocketFrames,
+        FillerLayout::MaskedWebSocketFrames,
+    ];
+    let length: u64 = layouts.iter().map(|&layout| section(layout).length).sum();
+    let mut contents = vec![0; length as usize];
+    getrandom::fill(&mut contents)?;
+    for layout in layouts {
+        let Section { start, length } = section(layout);
+        let (start, length) = (start as usize, length as usize);
+        stamp_filler_cycle(layout, &mut contents[start..start + length]);
+    }
+    Ok(contents)
 }
 
 const fn block_cycle(layout: FillerLayout) -> u64 {

@@ -58,9 +58,8 @@ fn payloads(handover: &Handover) -> std::io::Result<Vec<Arc<Payload>>> {
         .filter(|handed| serve::sends_bulk(&handed.role))
         .map(|handed| handed.loops.len())
         .max();
-    (0..loops.unwrap_or(0))
-        .map(|_| Payload::create().map(Arc::new))
-        .collect()
+    let payloads = Payload::create_alike(loops.unwrap_or(0))?;
+    Ok(payloads.into_iter().map(Arc::new).collect())
 }
 
 /// A thread that takes what the supervisor says; it ends with the supervisor.
