@@ -115,6 +115,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         !wanted.is_empty(),
         "no scenario has such a name; see --list"
     );
+    std::fs::create_dir_all(&arguments.folder)
+        .with_context(|| arguments.folder.display().to_string())?;
     let path = arguments.folder.join("results.json");
     let mut results = Results::load(&path)?;
     results.machine = Machine::here();

@@ -37,8 +37,8 @@ fn compose(text: &mut String, results: &Results) -> std::fmt::Result {
         text,
         "# Results\n\n\
          Written by `cargo run --release -p bench -- compare`; do not edit.\n\n\
-         {} cores of {}, {:.0} GiB, Linux {}, TCP by {}. Server and client share these cores, over loopback, so throughput is that \
-         of both together. The servers take turns (A B C A B C); a figure is the median of its turns with p10–p90 in \
+         {} cores of {}, {:.0} GiB, Linux {}, TCP by {}. Server and client share these cores, over loopback, so throughput \
+         is that of both together. The servers take turns (A B C A B C); a figure is the median of its turns with p10–p90 in \
          brackets, a ratio is of turns that followed each other. CPU is that of the server's whole process tree. Every \
          server but iperf3 gets the same client, which receives by discarding in the kernel and sends by `sendfile`; \
          iperf3 gets its own. nginx has a worker for each core, as the node has an event loop for each, `sendfile`, no log, \

@@ -51,6 +51,8 @@ impl<S> Driver<S> {
             // Where it fails the loop is woken for every segment, as it was.
             let is_set = receive::set_low_water(self.transport.as_fd(), bytes).is_ok();
             self.gathering.is_on = is_on && is_set;
+            // From now on nothing else would have what was left, or the end, looked at.
+            self.is_readable |= !self.gathering.is_on;
         }
         self.gathering.judged_at = now;
         self.gathering.received_bytes = self.received_bytes;
