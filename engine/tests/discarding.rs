@@ -1,7 +1,7 @@
 //! An upload on a WebSocket that is thrown away as it comes, several frames at a call: what is of another kind among them is
 //! seen all the same, and all of it is counted to the byte.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -176,28 +176,10 @@ fn the_end_of_a_fast_upload_is_taken_though_nothing_follows() {
         let mut heard = vec![0; 2 + said.len()];
         stream.read_exact(&mut heard).expect("an answer");
         assert_eq!(heard[2..], *said.as_bytes());
-    }
-}
-
-#[test]
-fn the_end_of_the_stream_is_seen_after_a_fast_upload() {
-    let address = start_server("127.0.0.1:0");
-    let mut frames = Vec::new();
-    for _ in 0..64 {
-        write_frame(&mut frames, FIN | BINARY, 65_536);
-    }
-    for pause_ms in 0..12 {
-        let mut stream = open(address);
-        for _ in 0..16 {
-            stream.write_all(&frames).expect("sends");
-        }
-        std::thread::sleep(Duration::from_millis(pause_ms));
-        stream.write_all(&frames[..1000]).expect("sends");
-        stream.shutdown(Shutdown::Write).expect("an open stream");
-        let mut heard = Vec::new();
-        // A reset is an end too.
-        if let Err(error) = stream.read_to_end(&mut heard) {
-            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        }
-    }
+    } // What came last had gathered, and so does the end.
+    stream.write_all(&frames).expect("sends");
+    stream.shutdown(Shutdown::Write).expect("an open stream");
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).expect("the end");
+    assert!(heard.is_empty(), "{heard:?}");
 }

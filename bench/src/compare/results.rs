@@ -243,7 +243,9 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory_gib: memory_kib / 1024.0 / 1024.0,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            congestion_control: congestion_control().unwrap_or_default(),
+            congestion_control: congestion_control().unwrap_or_else(|error| {
+                format!("a congestion control that can't be told ({error})")
+            }),
         }
     }
 }

@@ -473,10 +473,9 @@ impl<S> Driver<S> {
                 let discarded = retry(|| self.transport.discard(length))?;
                 if let Some(discarded) = discarded {
                     self.connection.handle_discarded(now, discarded as u64);
-                    // What little comes after this is left to gather.
-                    self.is_readable &= !self.gathering.is_on()
-                        || discarded == 0
-                        || (discarded == length && !is_all);
+                    if discarded < length || is_all {
+                        self.leave_to_gather();
+                    }
                 }
                 discarded
             }
@@ -494,7 +493,7 @@ impl<S> Driver<S> {
             Some(length) => {
                 self.received_bytes += length as u64;
                 *budget = budget.saturating_sub(length);
-                self.judge_pace(now);
+                self.begin_to_gather(now);
                 Ok(Progress::Moved)
             }
         }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +10,7 @@ use super::count::Counts;
 use super::prerequisites;
 use super::step::{BUILD_LIMIT, cargo};
 use crate::process::{output, show};
-use crate::third_party::check::{Verdict, report};
+use crate::third_party::check::{Verdict, judge_all};
 use crate::workspace;
 
 /// What cargo-fuzz passes to a nightly compiler, less what only nightly has.
@@ -51,28 +50,12 @@ pub(crate) fn run() -> Result<Counts> {
         "the fuzz targets don't build: {}",
         built.how
     );
-    let findings = &workspace::scratch("fuzz-findings")?;
-    let programs = &build_folder.join(&host).join("release");
-    let mut total = Vec::new();
-    for together in targets.chunks(AT_ONCE) {
-        println!("$ {} for {SECONDS} s", together.join(" and "));
-        let finished: Vec<_> = thread::scope(|scope| {
-            let running: Vec<_> = together
-                .iter()
-                .map(|target| scope.spawn(move || fuzz(&programs.join(target), findings, target)))
-                .collect();
-            running.into_iter().map(ScopedJoinHandle::join).collect()
-        });
-        for (target, verdict) in together.iter().zip(finished) {
-            let verdict = match verdict {
-                Ok(Ok(verdict)) => verdict,
-                Ok(Err(error)) => Verdict::Failed(format!("{error:#}")),
-                Err(_) => Verdict::Failed("the chore itself panicked".to_owned()),
-            };
-            total.push(report(target, verdict));
-        }
-    }
-    Ok(total.into_iter().sum())
+    let findings = workspace::scratch("fuzz-findings")?;
+    let programs = build_folder.join(&host).join("release");
+    Ok(judge_all(&targets, AT_ONCE, |target| {
+        println!("$ {target} for {SECONDS} s");
+        (target, fuzz(&programs.join(target), &findings, target))
+    }))
 }
 
 /// One target's run; what it finds is kept in `findings`.

@@ -70,15 +70,25 @@ pub(crate) fn report(name: &str, verdict: Verdict) -> Counts {
 
 /// Runs the checks, `at_once` of them at a time, and counts their verdicts.
 pub(crate) fn run_all<C: Sync>(context: &C, checks: &[Check<C>], at_once: usize) -> Counts {
+    judge_all(checks, at_once, |check| (check.name, (check.run)(context)))
+}
+
+/// Judges all of `items`, `at_once` of them at a time, reports each by the name that `judge` gives it, and counts the verdicts.
+pub(crate) fn judge_all<'a, T: Sync>(
+    items: &'a [T],
+    at_once: usize,
+    judge: impl Fn(&'a T) -> (&'a str, Result<Verdict>) + Sync,
+) -> Counts {
     let next = AtomicUsize::new(0);
     let verdicts = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..at_once.min(checks.len()) {
+        for _ in 0..at_once.min(items.len()) {
             scope.spawn(|| {
-                while let Some(check) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let verdict = (check.run)(context)
-                        .unwrap_or_else(|error| Verdict::Failed(format!("{error:#}")));
-                    let counts = report(check.name, verdict);
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (name, verdict) = judge(item);
+                    let verdict =
+                        verdict.unwrap_or_else(|error| Verdict::Failed(format!("{error:#}")));
+                    let counts = report(name, verdict);
                     if let Ok(mut verdicts) = verdicts.lock() {
                         verdicts.push(counts);
                     }
