@@ -147,14 +147,10 @@ async fn prove(
         AcmeChallenge::TlsAlpn01 if in_handshakes.is_empty() => {}
         AcmeChallenge::TlsAlpn01 => answers.in_handshakes(&in_handshakes).await?,
     }
-    let mut authorizations = order.authorizations();
-    while let Some(authorization) = authorizations.next().await {
-        let mut authorization = authorization.map_err(failed)?;
-        if authorization.status == AuthorizationStatus::Pending
-            && let Some(mut challenge) = authorization.challenge(kind.clone())
-        {
-            challenge.set_ready().await.map_err(failed)?;
-        }
+    // An authority that looks at once may tell in its very answer what it did not see.
+    if let Err(error) = look(&kind, order).await {
+        let told = why_invalid(how, &kind, order).await;
+        return Err(told.unwrap_or_else(|| failed(error)));
     }
     match order.poll_ready(&PATIENCE).await {
         Ok(OrderStatus::Ready | OrderStatus::Valid | OrderStatus::Processing) => Ok(()),
@@ -166,6 +162,20 @@ async fn prove(
             .await
             .unwrap_or_else(|| AcmeFault::authority("the outcome of its challenges", &error))),
     }
+}
+
+/// Asks the authority to look at every name that is not proven.
+async fn look(kind: &ChallengeType, order: &mut Order) -> Result<(), instant_acme::Error> {
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization?;
+        if authorization.status == AuthorizationStatus::Pending
+            && let Some(mut challenge) = authorization.challenge(kind.clone())
+        {
+            challenge.set_ready().await?;
+        }
+    }
+    Ok(())
 }
 
 /// The first challenge that failed, with what the authority saw.
