@@ -45,6 +45,8 @@ pub(crate) fn measure(
     let report = test(case, strain, instrument, line, &daemon, folder)?;
     drop(starving);
     daemon.stop()?;
+    // For whoever asks why a figure is what it is: it has the node's sight of every flow.
+    std::fs::write(folder.join("report.json"), report.to_string())?;
     record(case, instrument, watch, &report)
 }
 

@@ -9,7 +9,9 @@ use anyhow::Result;
 
 use super::matrix::Case;
 use super::record::{Instrument, PhaseFigures, Record};
-use super::verdict::{agree, cause, grade, is_attributed, is_grade_right, own_queue_ms, up_shares};
+use super::verdict::{
+    Seen, agree, cause, grade, is_attributed, is_grade_right, own_queue_ms, up_shares, why_apart,
+};
 use crate::process::output;
 use crate::workspace;
 
@@ -168,6 +170,8 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
                         .collect(),
                 )
             };
+            let own_queue =
+                |runs: &[PhaseFigures]| Spread::of(runs.iter().filter_map(own_queue_ms).collect());
             let phase_name = ["download", "upload", "both"][phase];
             let Some(true_spread) = increases(&truth) else {
                 if phase == 0 {
@@ -196,10 +200,7 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
                     .filter(|run| !agree(run.increase_ms, true_spread.median))
                     .collect();
                 cells.push(marked(&spread.text(), wrong.is_empty()));
-                queues.push(
-                    Spread::of(runs.iter().filter_map(own_queue_ms).collect())
-                        .map_or("–".to_owned(), Spread::text),
-                );
+                queues.push(own_queue(&runs).map_or("–".to_owned(), Spread::text));
                 if !wrong.is_empty() {
                     let causes: Vec<String> = wrong.into_iter().map(cause).collect();
                     misses.push(format!(
@@ -235,10 +236,17 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
                     }
                 }
             }
-            if let (Some(page), Some(client)) = (increases(&page), increases(&client))
-                && !agree(page.median, client.median)
+            if let (Some(page_spread), Some(client_spread)) = (increases(&page), increases(&client))
+                && !agree(page_spread.median, client_spread.median)
             {
-                misses.push(format!("{name}, {phase_name}: page and client apart"));
+                let seen = |increase: Spread, runs: &[&Record]| Seen {
+                    increase_ms: increase.median,
+                    own_ms: own_queue(&figures(runs)).map(|own| own.median),
+                };
+                misses.push(format!(
+                    "{name}, {phase_name}: page and client apart{}",
+                    why_apart(seen(page_spread, &page), seen(client_spread, &client)),
+                ));
             }
             writeln!(
                 text,

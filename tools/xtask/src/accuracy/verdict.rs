@@ -103,6 +103,32 @@ pub(crate) fn cause(figures: &PhaseFigures) -> String {
     }
 }
 
+/// A median increase of some runs, and that of their own queues where it is known, ms.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) increase_ms: f64,
+    pub(crate) own_ms: Option<f64>,
+}
+
+/// Why page and client, which are apart, are: their loads held the queue otherwise and each saw its own, or one of them saw
+/// something else.
+#[must_use]
+pub(crate) fn why_apart(page: Seen, client: Seen) -> String {
+    let (Some(page_own_ms), Some(client_own_ms)) = (page.own_ms, client.own_ms) else {
+        return String::new();
+    };
+    let own = format!("{page_own_ms:.1} and {client_own_ms:.1} ms in their own queues");
+    // What the page would have seen of the client's queue.
+    if agree(
+        page.increase_ms - page_own_ms + client_own_ms,
+        client.increase_ms,
+    ) {
+        format!("; {own}: measured alike, loaded otherwise")
+    } else {
+        format!("; {own}: measured otherwise")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +168,18 @@ mod tests {
             ..figures
         };
         assert!(cause(&elsewhere).ends_with("measured wrong"));
+    }
+
+    #[test]
+    fn page_and_client_are_apart_by_their_queues_or_by_what_they_saw_of_them() {
+        let seen = |increase_ms, own_ms| Seen {
+            increase_ms,
+            own_ms: Some(own_ms),
+        };
+        let by_load = why_apart(seen(220.0, 225.0), seen(190.0, 188.0));
+        assert!(by_load.ends_with("loaded otherwise"), "{by_load}");
+        let by_sight = why_apart(seen(10.5, 3.8), seen(4.8, 4.0));
+        assert!(by_sight.ends_with("measured otherwise"), "{by_sight}");
     }
 
     #[test]
