@@ -40,6 +40,7 @@ fn evidence() -> Vec<PhaseEvidence> {
             sent: 200,
             known: 200,
             median_increase_us: Some(50_000.0),
+            low_increase_us: Some(1_000.0),
             device_gap: Some(gap(0.0)),
             loaded: [Direction::Down, Direction::Up]
                 .into_iter()
@@ -140,6 +141,20 @@ fn a_load_that_still_rises_or_never_was_is_not_saturated() {
         only(&samples(), &NodeSummary::default(), &phases),
         (ConfidenceCode::LoadNotSaturated, 0.0)
     );
+}
+
+#[test]
+fn behind_a_queue_that_stands_a_load_that_rises_filled_the_line_all_the_same() {
+    let mut phases = evidence();
+    phases[1].loaded[0].goodput = Some(rising(20.0));
+    phases[1].low_increase_us = Some(QUEUE_SEEN_US);
+    assert_eq!(
+        level(&NodeSummary::default(), &phases),
+        ConfidenceLevel::High
+    );
+    phases[1].low_increase_us = None;
+    let (code, _) = only(&samples(), &NodeSummary::default(), &phases);
+    assert_eq!(code, ConfidenceCode::LoadNotSaturated);
 }
 
 #[test]

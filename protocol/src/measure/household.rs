@@ -92,6 +92,7 @@ fn evidence(
             sent: latency.sent,
             known: latency.answered + latency.lost,
             median_increase_us: None,
+            low_increase_us: None,
             device_gap: idle.device_gap(samples, window),
             loaded: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! The report of the single-user test: three graded phases against the baseline.
 
-use super::confidence::{Completeness, Loaded, PhaseEvidence, confidence};
+use super::confidence::{Completeness, LOW_PERCENTILE, Loaded, PhaseEvidence, confidence};
 use super::goodput::{Counts, Goodput};
 use super::grade::grade;
 use super::latency::PhaseLatency;
@@ -109,8 +109,10 @@ fn graded_phase(
         goodput_up_p90_mbps: up.map(|goodput| goodput.p90_mbps),
     };
     let median_increase_us = over_idle_us(rtt_us.map(Sorted::median));
+    let low_increase_us = over_idle_us(rtt_us.map(|rtt_us| rtt_us.percentile(LOW_PERCENTILE)));
     let evidence = PhaseEvidence {
         median_increase_us,
+        low_increase_us,
         device_gap,
         loaded,
         ..evidence_of(span, &latency)
@@ -126,6 +128,7 @@ fn evidence_of(span: PhaseSpan, latency: &PhaseLatency) -> PhaseEvidence {
         sent: latency.sent,
         known: latency.answered + latency.lost,
         median_increase_us: None,
+        low_increase_us: None,
         device_gap: None,
         loaded: Vec::new(),
     }
