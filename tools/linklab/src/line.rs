@@ -223,7 +223,8 @@ fn set_up(namespace: &Namespace, v4: &str, v6: &str, congestion: &str) -> Result
     namespace.ip(&format!(
         "route replace 198.18.0.0/30 dev {NAME} src {v4} {congestion}"
     ))?;
+    // In the place of the route that came with the address, which has this metric: beside it nobody would take this one.
     namespace.ip(&format!(
-        "-6 route replace 2001:2::/64 dev {NAME} {congestion}"
+        "-6 route replace 2001:2::/64 dev {NAME} metric 256 {congestion}"
     ))
 }

@@ -87,7 +87,8 @@ impl Line {
         home.ip(&format!(
             "route replace 198.18.0.0/30 dev line src {HOME_ADDRESS} congctl cubic"
         ))?;
-        home.ip("-6 route replace 2001:2::/64 dev line congctl cubic")?;
+        // In the place of the route that came with the address, which has this metric.
+        home.ip("-6 route replace 2001:2::/64 dev line metric 256 congctl cubic")?;
         middle.shape("home", shape.down_mbps, shape.queue_ms)?;
         middle.shape("node", shape.up_mbps, shape.queue_ms)?;
         Ok(Self {

@@ -52,6 +52,10 @@ pub(crate) fn run() -> Result<Counts> {
         same_as_tbf().into(),
     ));
     verdicts.push((
+        "hosts_send_with_the_congestion_control_of_their_end_over_both_families".to_owned(),
+        sends_as_asked().into(),
+    ));
+    verdicts.push((
         "a_signal_ends_a_line_and_the_next_removes_a_killed_one".to_owned(),
         leaves_nothing().into(),
     ));
@@ -76,6 +80,30 @@ fn same_as_tbf() -> Result<String> {
     let text = format!("{emulated:.1} ms in the emulator, {tbf:.1} ms behind TBF");
     ensure!((emulated / tbf - 1.0).abs() <= SAW_SHARE, "{text}");
     Ok(text)
+}
+
+/// What the hosts' own routes say, of a line that asks for another congestion control at each end.
+fn sends_as_asked() -> Result<String> {
+    let (at_home, at_node) = ("cubic", "reno");
+    let line = linklab::Line::create(&LineSpec {
+        home_congestion: at_home.into(),
+        node_congestion: at_node.into(),
+        ..LineSpec::default()
+    })?;
+    for (name, peer) in [
+        (at_home, linklab::NODE_ADDRESS),
+        (at_home, linklab::NODE_ADDRESS_V6),
+        (at_node, linklab::HOME_ADDRESS),
+        (at_node, linklab::HOME_ADDRESS_V6),
+    ] {
+        let mut ip = match name == at_home {
+            true => line.at_home("ip"),
+            false => line.at_node("ip"),
+        };
+        let route = output(ip.args(["route", "get", peer]), PATIENCE)?;
+        ensure!(route.contains(&format!("congctl {name}")), "{route}");
+    }
+    Ok(String::new())
 }
 
 /// Lines of programs that are told to stop, and of one that is killed.
