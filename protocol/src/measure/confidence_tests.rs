@@ -105,9 +105,9 @@ fn a_result_that_nothing_speaks_against_has_high_confidence() {
 }
 
 #[test]
-fn a_device_is_slow_when_it_sees_three_ms_more_than_the_node() {
+fn a_device_is_slow_when_it_sees_four_ms_more_than_the_node() {
     let mut phases = evidence();
-    phases[2].device_gap = Some(gap(3_000.0));
+    phases[2].device_gap = Some(gap(4_000.0));
     assert_eq!(
         level(&NodeSummary::default(), &phases),
         ConfidenceLevel::High
