@@ -96,9 +96,10 @@ fn sends_as_asked() -> Result<String> {
         (at_node, linklab::HOME_ADDRESS),
         (at_node, linklab::HOME_ADDRESS_V6),
     ] {
-        let mut ip = match name == at_home {
-            true => line.at_home("ip"),
-            false => line.at_node("ip"),
+        let mut ip = if name == at_home {
+            line.at_home("ip")
+        } else {
+            line.at_node("ip")
         };
         let route = output(ip.args(["route", "get", peer]), PATIENCE)?;
         ensure!(route.contains(&format!("congctl {name}")), "{route}");
