@@ -13,8 +13,8 @@ use crate::message::samples::{Direction, ProbeTransport, TestSamples};
 
 /// A client that sees this much more increase than the node does, at the median, in µs, was itself slow. A figure may be off
 /// by 5 ms, and a slow device holds back its answers to the node's pings, too: with both ways of 300 Mbit/s on two processors
-/// that also carried node and line, a browser showed 6 to 9 ms too much (A where it is A+) and the gap was mostly 4 to 7 ms. With
-/// processors to spare it is 1.6 ms at most, with four labs at once on these two 3.2 ms.
+/// that also carried node and line, a browser showed 6 to 9 ms too much (A where it is A+; with 75 Mbit/s 1 ms) and the gap
+/// was mostly 4 to 7 ms. With processors to spare it is 1.6 ms at most, with four labs at once on these two 3.2 ms.
 pub const DEVICE_GAP_US: f64 = 4_000.0;
 /// On a long way or a deep queue the same as a share of the round trip: the node's few pings of a phase see other moments of
 /// the queue than the client's probes, the more so the longer they are under way (35 ms apart on a path of 600 ms).
