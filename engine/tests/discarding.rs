@@ -176,7 +176,8 @@ fn the_end_of_a_fast_upload_is_taken_though_nothing_follows() {
         let mut heard = vec![0; 2 + said.len()];
         stream.read_exact(&mut heard).expect("an answer");
         assert_eq!(heard[2..], *said.as_bytes());
-    } // What came last had gathered, and so does the end.
+    }
+    // What came last had gathered, and so does the end.
     stream.write_all(&frames).expect("sends");
     stream.shutdown(Shutdown::Write).expect("an open stream");
     let mut heard = Vec::new();

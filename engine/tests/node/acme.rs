@@ -12,6 +12,7 @@ use rcgen::{CertificateParams, KeyPair};
 use crate::harness::{Node, PATIENCE, daemon, eventually, run_to_end};
 use crate::pebble::{Folder, Pebble, free_port};
 use crate::tls_client::{Stream, client_of, connect, get};
+use crate::unproven::Unproven;
 
 /// A node for `names` with all that it needs to know, which keeps what it gets in `folder`.
 pub(crate) fn start(names: &str, folder: &Folder, more: &[String]) -> Node {
@@ -434,6 +435,17 @@ fn a_challenge_that_fails_is_told_and_the_old_certificate_kept() {
         assert_kept(&node, &old, &[how, "localhost failed: ", saw]);
     }
     assert_eq!(pebble.log().matches("Issued certificate").count(), 0);
+}
+
+#[test]
+fn a_failure_that_is_told_at_once_is_the_challenges_too() {
+    let authority = Unproven::start();
+    let folder = Folder::new("acme");
+    let old = store_old(&folder);
+    let more = flags(&["--port", "0", "--http-redirect-port", "0"]);
+    let node = start("localhost", &folder, &[authority.flags(), more].concat());
+    let failure = "http-01 of localhost failed: nobody was there (connection)";
+    assert_kept(&node, &old, &[failure]);
 }
 
 #[test]

@@ -18,4 +18,5 @@ mod status;
 mod supervision;
 mod tls;
 mod tls_client;
+mod unproven;
 mod upgrade;

@@ -1,8 +1,35 @@
 //! How a connection ends: what the application is told of it, and the steps to it that HTTP takes in either version.
 
+use std::fmt;
+
 use super::{CloseReason, Event, Receive};
 use crate::limits::HTTP_LINGER_TIMEOUT;
 use crate::time::Instant;
+
+/// What the peer did, for the user of whoever it is that says it.
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("the other side ended its answer"),
+            Self::PeerClosed { code: None } => f.write_str("the other side closed the connection"),
+            Self::PeerClosed { code: Some(code) } => {
+                write!(f, "the other side closed the connection with code {code}")
+            }
+            Self::PeerVanished => f.write_str("the other side broke off"),
+            Self::IdleTimeout => f.write_str("nothing was asked for a while"),
+            Self::HeadTimeout => f.write_str("no request came in time"),
+            Self::HandshakeFailed => f.write_str("no handshake came about"),
+            Self::InactivityTimeout => f.write_str("the other side moved no byte for too long"),
+            Self::WriteStalled => f.write_str("the other side did not read what was sent"),
+            Self::CloseTimeout => f.write_str("the other side did not answer the goodbye"),
+            Self::ProtocolError(fault) => {
+                write!(f, "the other side broke the protocol ({fault:?})")
+            }
+            Self::Refused(fault) => write!(f, "the request was refused ({fault:?})"),
+            Self::Local(code) => write!(f, "it was closed with code {code}"),
+        }
+    }
+}
 
 /// A connection that is over, and whether the application was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +114,25 @@ impl End {
             }
             Self::Open if saw_eof => Some(Receive::Paused),
             Self::Open => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_words_say_who_did_what() {
+        for (reason, words) in [
+            (CloseReason::Finished, "the other side ended its answer"),
+            (
+                CloseReason::PeerClosed { code: Some(1001) },
+                "the other side closed the connection with code 1001",
+            ),
+            (CloseReason::PeerVanished, "the other side broke off"),
+        ] {
+            assert_eq!(reason.to_string(), words);
         }
     }
 }

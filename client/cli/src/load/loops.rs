@@ -555,7 +555,7 @@ impl Application for Loads {
         match stream {
             Stream::Flow(mut flow) => {
                 self.count_download(context, &mut flow, now_us);
-                self.note_lost(&flow, now_us, format!("a flow ended early: {reason:?}"));
+                self.note_lost(&flow, now_us, format!("a flow ended early: {reason}"));
             }
             Stream::Count(_) => self.count_again(now_us),
         }

@@ -148,7 +148,7 @@ async fn prove(
         AcmeChallenge::TlsAlpn01 => answers.in_handshakes(&in_handshakes).await?,
     }
     // An authority that looks at once may tell in its very answer what it did not see.
-    if let Err(error) = look(&kind, order).await {
+    if let Err(error) = ask_to_look(&kind, order).await {
         let told = why_invalid(how, &kind, order).await;
         return Err(told.unwrap_or_else(|| failed(error)));
     }
@@ -165,7 +165,7 @@ async fn prove(
 }
 
 /// Asks the authority to look at every name that is not proven.
-async fn look(kind: &ChallengeType, order: &mut Order) -> Result<(), instant_acme::Error> {
+async fn ask_to_look(kind: &ChallengeType, order: &mut Order) -> Result<(), instant_acme::Error> {
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization?;

@@ -176,7 +176,7 @@ impl Fetcher {
                 match event {
                     Event::BodyComplete { .. } => return Ok(scratch),
                     Event::Closed(reason) => {
-                        return Err(format!("the connection ended: {reason:?}"));
+                        return Err(format!("the connection ended: {reason}"));
                     }
                     _ => {}
                 }
