@@ -132,12 +132,15 @@ fn render(cases: &[Case], records: &[Record], provenance: &str) -> Result<String
     }
     text.push_str(
         "Truth is ICMP ping, 20 a second, under four cubic iperf3 flows each way on an emulated line \
-         ([linklab](../tools/linklab)), on the timeline of the test; page and client are the product. Latency increases in \
-         ms; with several repetitions the median and, in brackets, the extremes. An increase is right within 5 ms or 10 % \
-         of the truth's median, a grade where it is the truth's (its neighbour counts within 3 ms or 3 % of a boundary); \
-         **bold** is what is not. \"own queue\" is how long packets waited in the emulator's two queues in the same runs (all of them, where an increase leaves out the slowest 5 %; under FQ-CoDel those of the load, not the probes): where a \
-         figure is its own queue's and not the truth's, it was measured right and loaded otherwise. \"up\" is the share of the increase that is upstream: as the instrument said, and as the \
-         emulator knows it of the same run. A cell `–` was not measured.\n\n",
+         ([linklab](../tools/linklab)), on the timeline of the test but for warm-ups that last 20 idle round trips more, so \
+         that its four flows fill a long path; page and client are the product. Latency increases in ms; with several \
+         repetitions the median and, in brackets, the extremes. An increase is right within 5 ms or 10 % of the truth's \
+         median, a grade where it is the truth's (its neighbour counts within 3 ms or 3 % of a boundary); **bold** is what is \
+         not. \"own queue\" is how long packets waited in the emulator's two queues in the same runs (all of them, where an \
+         increase leaves out the slowest 5 %; under FQ-CoDel those of the load, not the probes): where a figure is its own \
+         queue's and not the truth's, it was measured right and loaded otherwise. \"up\" is the share of the increase that \
+         is upstream: as the instrument said, and as the emulator knows it of the same run. A cell `–` was not \
+         measured.\n\n",
     );
     text.push_str("| line | phase | truth | page | client | own queue: page; client | grades: truth, page, client | up: page (true) | up: client (true) |\n");
     text.push_str("|---|---|---|---|---|---|---|---|---|\n");
